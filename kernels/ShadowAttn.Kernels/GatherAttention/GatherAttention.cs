@@ -1,0 +1,142 @@
+namespace ShadowAttn.Kernels;
+
+/// <summary>One query row of <see cref="GatherAttention"/>: what it asks with, where its output goes, and the tail of its dropped keys.</summary>
+public unsafe struct GatherRow
+{
+    /// <summary>The query, fp32 [dim], unscaled.</summary>
+    public float* Query;
+
+    /// <summary>Receives the output, fp32 [dim].</summary>
+    public float* Output;
+
+    /// <summary>Σ over the dropped keys of exp(estimate - <see cref="TailLogit"/>); 0 for no tail compensation.</summary>
+    public float TailSum;
+
+    /// <summary>The logit (scale included) that <see cref="TailSum"/> is relative to.</summary>
+    public float TailLogit;
+
+    /// <summary>What the dropped keys' mass is multiplied with, fp32 [dim]: the mean of the visible values. Not read when <see cref="TailSum"/> is 0.</summary>
+    public float* TailValue;
+}
+
+/// <summary>The arguments of <see cref="GatherAttentionKernel.Attend"/>: one row, or two neighbouring rows that share keys.</summary>
+public unsafe struct GatherArguments
+{
+    /// <summary>The first row.</summary>
+    public GatherRow Row0;
+
+    /// <summary>The second row; its <c>Query</c> is null when there is only one.</summary>
+    public GatherRow Row1;
+
+    /// <summary>Indices of the keys that both rows keep, ascending.</summary>
+    public int* Both;
+
+    /// <summary>Indices of the keys that only the first row keeps, ascending.</summary>
+    public int* First;
+
+    /// <summary>Indices of the keys that only the second row keeps, ascending.</summary>
+    public int* Second;
+
+    /// <summary>The lengths of the lists. Each row has at least one key.</summary>
+    public SplitCounts Counts;
+
+    /// <summary>Keys, fp32, [keys, dim].</summary>
+    public float* Keys;
+
+    /// <summary>Elements between rows of <see cref="Keys"/>.</summary>
+    public nint KeyStride;
+
+    /// <summary>Values, fp32, [keys, dim].</summary>
+    public float* Values;
+
+    /// <summary>Elements between rows of <see cref="Values"/>.</summary>
+    public nint ValueStride;
+
+    /// <summary>Channels.</summary>
+    public int Dim;
+
+    /// <summary>What q·k is multiplied with before the softmax.</summary>
+    public float Scale;
+
+    /// <summary>Scratch of at least <see cref="GatherAttention.ScratchFloats"/> elements, 64-byte aligned.</summary>
+    public float* Scratch;
+}
+
+/// <summary>The kernels of <see cref="GatherAttention"/> for one instruction set.</summary>
+public readonly unsafe struct GatherAttentionKernel
+{
+    /// <summary>
+    /// For each row: w_i = exp(scale·q·k_i - top) over its kept keys, top the largest of these logits, T = TailSum·exp(min(TailLogit - top, 0)),
+    /// output = (Σ w_i v_i + T·TailValue) / (Σ w_i + T).
+    /// </summary>
+    public readonly delegate*<GatherArguments*, void> Attend;
+
+    internal GatherAttentionKernel(delegate*<GatherArguments*, void> attend) => Attend = attend;
+}
+
+/// <summary>Exact attention of one or two query rows over the keys that they keep.</summary>
+public static unsafe class GatherAttention
+{
+    /// <summary>All variants.</summary>
+    public static KernelTable<GatherAttentionKernel> Kernels { get; } = new(
+        "gather",
+        new KernelVariant<GatherAttentionKernel>(InstructionSet.Scalar, GatherAttentionScalar.Kernel));
+
+    /// <summary>Scratch that a call needs, in floats.</summary>
+    /// <param name="keys">The most keys that the two rows keep together, each counted once per row.</param>
+    /// <param name="dim">Channels.</param>
+    public static nint ScratchFloats(int keys, int dim) => (2 * (nint)keys) + (8 * (nint)dim) + 512;
+
+    /// <summary>Exact attention of one row over the listed keys.</summary>
+    /// <param name="query">fp32 [dim].</param>
+    /// <param name="keys">fp32 [keys, dim], contiguous.</param>
+    /// <param name="values">fp32 [keys, dim], contiguous.</param>
+    /// <param name="indices">The kept keys, at least one.</param>
+    /// <param name="scale">What q·k is multiplied with.</param>
+    /// <param name="output">Receives fp32 [dim].</param>
+    /// <exception cref="ArgumentException">Shapes that do not fit, an empty list or an index outside the keys.</exception>
+    public static void Row(
+        ReadOnlySpan<float> query, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, ReadOnlySpan<int> indices, float scale, Span<float> output)
+    {
+        int dim = query.Length;
+        ArgumentOutOfRangeException.ThrowIfZero(dim, nameof(query));
+        KernelArguments.CheckLength(output.Length, dim);
+        KernelArguments.CheckLength(indices.Length, 1);
+        int count = Math.Min(keys.Length, values.Length) / dim;
+        foreach (int index in indices)
+        {
+            if ((uint)index >= (uint)count)
+            {
+                throw new ArgumentException($"index {index} is outside the {count} keys", nameof(indices));
+            }
+        }
+
+        nint scratchBytes = ScratchFloats(indices.Length, dim) * sizeof(float);
+        void* scratch = System.Runtime.InteropServices.NativeMemory.AlignedAlloc((nuint)scratchBytes, 64);
+        try
+        {
+            fixed (float* q = query, k = keys, v = values, o = output)
+            fixed (int* list = indices)
+            {
+                GatherArguments arguments = new()
+                {
+                    Row0 = new GatherRow { Query = q, Output = o },
+                    First = list,
+                    Counts = new SplitCounts { First = indices.Length },
+                    Keys = k,
+                    KeyStride = dim,
+                    Values = v,
+                    ValueStride = dim,
+                    Dim = dim,
+                    Scale = scale,
+                    Scratch = (float*)scratch,
+                };
+                Kernels.Best.Kernel.Attend(&arguments);
+            }
+        }
+        finally
+        {
+            System.Runtime.InteropServices.NativeMemory.AlignedFree(scratch);
+        }
+    }
+}

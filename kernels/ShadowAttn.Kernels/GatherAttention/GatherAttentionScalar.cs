@@ -1,0 +1,59 @@
+namespace ShadowAttn.Kernels;
+
+/// <summary>output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T),  w_i = exp(scale·q·k_i - top),  T = TailSum·exp(min(TailLogit - top, 0)).</summary>
+internal static unsafe class GatherAttentionScalar
+{
+    public static GatherAttentionKernel Kernel => new(&Attend);
+
+    public static void Attend(GatherArguments* a)
+    {
+        One(a, &a->Row0, a->First, a->Counts.First);
+        if (a->Row1.Query is not null)
+        {
+            One(a, &a->Row1, a->Second, a->Counts.Second);
+        }
+    }
+
+    private static void One(GatherArguments* a, GatherRow* row, int* own, int ownCount)
+    {
+        int both = a->Counts.Both;
+        int count = both + ownCount;
+        float* weights = a->Scratch;
+        float top = float.NegativeInfinity;
+        for (int i = 0; i < count; i++)
+        {
+            float* key = a->Keys + ((i < both ? a->Both[i] : own[i - both]) * a->KeyStride);
+            float dot = 0;
+            for (int d = 0; d < a->Dim; d++)
+            {
+                dot += row->Query[d] * key[d];
+            }
+
+            weights[i] = dot * a->Scale;
+            top = MathF.Max(top, weights[i]);
+        }
+
+        float tail = row->TailSum == 0 ? 0 : row->TailSum * ExpScalar.One(MathF.Min(row->TailLogit - top, 0));
+        float sum = tail;
+        for (int d = 0; d < a->Dim; d++)
+        {
+            row->Output[d] = tail == 0 ? 0 : tail * row->TailValue[d];
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            float* value = a->Values + ((i < both ? a->Both[i] : own[i - both]) * a->ValueStride);
+            float weight = ExpScalar.One(weights[i] - top);
+            sum += weight;
+            for (int d = 0; d < a->Dim; d++)
+            {
+                row->Output[d] += weight * value[d];
+            }
+        }
+
+        for (int d = 0; d < a->Dim; d++)
+        {
+            row->Output[d] /= sum;
+        }
+    }
+}
