@@ -1,0 +1,155 @@
+// dotnet tool restore && dotnet cake [--target=NAME]
+//
+//   build                everything, Release
+//   test                 all tests on this machine (the default)
+//   test-arm64           the same tests for linux-arm64, emulated by qemu, with and without the dot product instructions
+//   bench                the BenchmarkDotNet suites; --arguments="..." goes to bench/ShadowAttn.Bench
+//   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages
+//   regenerate-bindings  Generated/ and its layout tests anew from interop/ShadowAttn.Interop/include; needs the network.
+//                        With QNN_SDK_ROOT or --sdk=FOLDER: from that SDK's headers, for comparison, into artifacts/bindings
+
+var target = Argument("target", "default");
+var configuration = Argument("configuration", "Release");
+
+const string Solution = "ShadowAttn.Native.sln";
+const string GeneratorPackage = "ClangSharpPInvokeGenerator";
+const string GeneratorVersion = "16.0.0";
+
+void Run(string tool, ProcessArgumentBuilder arguments, DirectoryPath folder = null)
+{
+    var settings = new ProcessSettings { Arguments = arguments };
+    if (folder != null)
+    {
+        settings.WorkingDirectory = folder;
+    }
+
+    int code = StartProcess(tool, settings);
+    if (code != 0)
+    {
+        throw new CakeException(code, $"{tool} {arguments.RenderSafe()}: exit code {code}");
+    }
+}
+
+Task("build")
+    .Does(() => DotNetBuild(Solution, new DotNetBuildSettings { Configuration = configuration }));
+
+Task("test")
+    .Does(() => Run("dotnet", new ProcessArgumentBuilder().Append("test").Append("-c").Append(configuration)));
+
+Task("test-arm64")
+    .Does(() =>
+{
+    const int PackagesMissing = 3;
+    int code = StartProcess("bash", new ProcessSettings { Arguments = "eng/test-arm64.sh" });
+    if (code == PackagesMissing)
+    {
+        throw new CakeException(code, "test-arm64: the emulator or the arm64 C library is missing; install the packages named above");
+    }
+
+    if (code != 0)
+    {
+        throw new CakeException(code, $"test-arm64: exit code {code}");
+    }
+});
+
+Task("bench")
+    .Does(() => Run("dotnet", new ProcessArgumentBuilder()
+        .Append("run").Append("-c").Append("Release").Append("--project").Append("bench/ShadowAttn.Bench")
+        .Append("--").Append(Argument("arguments", "suites --short"))));
+
+Task("pack")
+    .Does(() =>
+{
+    CleanDirectory("artifacts/packages");
+    DotNetPack(Solution, new DotNetPackSettings { Configuration = configuration, OutputDirectory = "artifacts/packages" });
+    foreach (FilePath package in GetFiles("artifacts/packages/*.nupkg"))
+    {
+        Information(package.GetFilename().FullPath);
+    }
+});
+
+Task("regenerate-bindings")
+    .Does(() =>
+{
+    DirectoryPath interop = MakeAbsolute(Directory("interop/ShadowAttn.Interop"));
+    DirectoryPath layoutTests = MakeAbsolute(Directory("tests/ShadowAttn.Tests/Interop/Layout"));
+    DirectoryPath work = MakeAbsolute(Directory("artifacts/bindings"));
+    DirectoryPath tools = MakeAbsolute(Directory("artifacts/tools"));
+    string sdk = Argument("sdk", EnvironmentVariable("QNN_SDK_ROOT") ?? "");
+
+    CleanDirectory(work);
+    CopyDirectory(interop.Combine("include"), work);
+    if (sdk.Length > 0)
+    {
+        DirectoryPath headers = Directory(sdk) + Directory("include/QNN");
+        if (!FileExists(headers.CombineWithFilePath("QnnInterface.h")))
+        {
+            throw new CakeException($"regenerate-bindings: {headers} has no QnnInterface.h; --sdk or QNN_SDK_ROOT must name the folder of "
+                + "an unpacked QNN SDK, the one with include/QNN in it");
+        }
+
+        CopyDirectory(headers, work);
+    }
+
+    FilePath generator = tools.CombineWithFilePath(IsRunningOnWindows() ? GeneratorPackage + ".exe" : GeneratorPackage);
+    if (!FileExists(generator))
+    {
+        int code = StartProcess("dotnet", new ProcessSettings
+        {
+            Arguments = new ProcessArgumentBuilder().Append("tool").Append("install").Append(GeneratorPackage)
+                .Append("--version").Append(GeneratorVersion).Append("--tool-path").AppendQuoted(tools.FullPath),
+        });
+        if (code != 0)
+        {
+            throw new CakeException($"regenerate-bindings: the NuGet sources of this machine do not serve {GeneratorPackage} {GeneratorVersion}. "
+                + "Nothing else needs it: the generated files are committed. To regenerate, add a source that serves it and repeat.");
+        }
+    }
+
+    // ClangSharp's tool carries no C headers: those of the installed compiler serve, as that compiler finds them.
+    var arguments = new ProcessArgumentBuilder().AppendQuoted("@" + interop.CombineWithFilePath("qnn.rsp").FullPath);
+    foreach (string folder in CompilerIncludeFolders())
+    {
+        arguments.Append("--include-directory").AppendQuoted(folder);
+    }
+
+    int generated = StartProcess(generator, new ProcessSettings { Arguments = arguments, WorkingDirectory = work });
+    if (generated != 0 || !FileExists(work.CombineWithFilePath("Generated/QnnInterface_t.cs")))
+    {
+        throw new CakeException($"regenerate-bindings: {GeneratorPackage} failed with exit code {generated}. If it says that libclang or libClangSharp "
+            + "cannot be loaded, put both of version 16 (NuGet: libclang.runtime.<rid>, libClangSharp.runtime.<rid>) on the library search path.");
+    }
+
+    if (sdk.Length > 0)
+    {
+        Information($"bindings of {sdk}: {work.Combine("Generated")}; the committed ones are as they were");
+        return;
+    }
+
+    DeleteFiles($"{interop}/Generated/*.cs");
+    CopyFiles($"{work}/Generated/*.cs", interop.Combine("Generated"));
+    DeleteFiles($"{layoutTests}/*.cs");
+    CopyFiles($"{work}/Tests/*.cs", layoutTests);
+    Information($"regenerated {GetFiles($"{interop}/Generated/*.cs").Count} files in {interop}/Generated; git diff shows what changed");
+});
+
+Task("default")
+    .IsDependentOn("test");
+
+RunTarget(target);
+
+IEnumerable<string> CompilerIncludeFolders()
+{
+    if (IsRunningOnWindows())
+    {
+        return (EnvironmentVariable("INCLUDE") ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    StartProcess(
+        "cc",
+        new ProcessSettings { Arguments = "-xc++ -E -v /dev/null", RedirectStandardError = true, RedirectStandardOutput = true },
+        out _,
+        out IEnumerable<string> log);
+    return log.SkipWhile(line => !line.StartsWith("#include <...>")).Skip(1)
+        .TakeWhile(line => line.StartsWith(' ')).Select(line => line.Trim()).ToList();
+}
