@@ -17,7 +17,9 @@ public static unsafe class Exp
     /// <summary>All variants.</summary>
     public static KernelTable<ExpKernel> Kernels { get; } = new(
         "exp",
-        new KernelVariant<ExpKernel>(InstructionSet.Scalar, ExpScalar.Kernel));
+        new KernelVariant<ExpKernel>(InstructionSet.Scalar, ExpScalar.Kernel),
+        new KernelVariant<ExpKernel>(InstructionSet.Avx2, ExpAvx2.Kernel),
+        new KernelVariant<ExpKernel>(InstructionSet.Avx512, ExpAvx512.Kernel));
 
     /// <summary>y = exp(x), elementwise.</summary>
     /// <param name="x">The arguments, fp32.</param>
