@@ -44,13 +44,28 @@ public unsafe class LiveAllocationTests
         int descriptors = Directory.GetFiles("/proc/self/fd").Length;
         for (int i = 0; i < 20; i++)
         {
-            Assert.ThrowsAny<OutOfMemoryException>(() => UnmanagedBuffer.Allocate(UnmanagedBuffer.MaxByteLength, BufferKind.MemFd));
+            using UnmanagedBuffer small = UnmanagedBuffer.Allocate(100, BufferKind.MemFd);
             Assert.Throws<ArgumentException>(() => UnmanagedBuffer.MapFileDescriptor(-1, 1));
-            UnmanagedBuffer.Allocate(100, BufferKind.MemFd).Dispose();
+            Assert.Throws<ArgumentException>(() => UnmanagedBuffer.MapFileDescriptor(small.FileDescriptor, 101));
+            ExhaustAddressesByMemFds();
         }
 
         Assert.Equal(start, UnmanagedBuffer.Live);
         Assert.InRange(Directory.GetFiles("/proc/self/fd").Length, 0, descriptors + 5);
+    }
+
+    // A memfd takes pages only when it is written, so that any one of these may succeed; all of them exceed what a process can address.
+    private static void ExhaustAddressesByMemFds()
+    {
+        var buffers = new List<UnmanagedBuffer>();
+        Assert.Throws<InsufficientMemoryException>(() =>
+        {
+            for (int i = 0; i < 8; i++)
+            {
+                buffers.Add(UnmanagedBuffer.Allocate(UnmanagedBuffer.MaxByteLength, BufferKind.MemFd));
+            }
+        });
+        buffers.ForEach(b => b.Dispose());
     }
 
     [Fact]
