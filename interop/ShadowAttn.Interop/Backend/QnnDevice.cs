@@ -1,0 +1,166 @@
+using System.Runtime.InteropServices;
+using ShadowAttn.Interop.Qnn;
+
+namespace ShadowAttn.Interop;
+
+/// <summary>A device of a backend: where contexts live. Backends without devices have one that stands for the backend itself.</summary>
+public sealed unsafe class QnnDevice : IDisposable
+{
+    readonly QnnHandle? _device;
+    readonly QnnHandle _backend;
+
+    QnnDevice(QnnDriver driver, QnnHandle backend, QnnHandle? device, QnnDeviceOptions options)
+    {
+        Driver = driver;
+        _backend = backend;
+        _device = device;
+        Options = options;
+    }
+
+    /// <summary>What the device was made with.</summary>
+    public QnnDeviceOptions Options { get; }
+
+    internal QnnDriver Driver { get; }
+
+    /// <summary>What a context must keep alive.</summary>
+    internal SafeHandle Owner => _device is null ? _backend : _device;
+
+    internal QnnHandle Backend => _backend;
+
+    /// <summary>The native handle, null where the backend has no devices; valid while a hold is on <see cref="Owner"/>.</summary>
+    internal void* Value => _device is null ? null : _device.Value;
+
+    /// <summary>Creates a context on this device.</summary>
+    /// <exception cref="QnnCallException">The backend refused.</exception>
+    public QnnContext CreateContext(QnnContextOptions? options = null) => QnnContext.Create(this, options ?? new QnnContextOptions());
+
+    /// <summary>Creates a context from a binary that <see cref="QnnContext.GetBinary()"/> made, on this kind of device.</summary>
+    /// <exception cref="QnnCallException">The backend refused the binary.</exception>
+    public QnnContext CreateContext(ReadOnlySpan<byte> binary, QnnContextOptions? options = null, QnnProfile? profile = null) =>
+        QnnContext.CreateFromBinary(this, binary, options ?? new QnnContextOptions(), profile);
+
+    /// <summary>Casts a power vote that holds until it is disposed.</summary>
+    /// <exception cref="QnnNotSupportedException">The backend takes no power votes.</exception>
+    /// <exception cref="QnnCallException">The backend refused this one.</exception>
+    public QnnPowerVote VotePower(QnnPowerProfile profile, int rpcPollingMicroseconds = 0) =>
+        QnnPowerVote.Cast(this, profile, rpcPollingMicroseconds);
+
+    /// <summary>Frees the device once no context is on it.</summary>
+    public void Dispose() => _device?.Dispose();
+
+    internal static QnnDevice Create(QnnDriver driver, QnnHandle backend, QnnDeviceOptions options)
+    {
+        if (options.HasHtpOptions)
+        {
+            driver.RequireHtp("A SoC, an HTP generation or a signed process domain");
+        }
+        ref readonly QnnInterface_ImplementationV2_32_t table = ref driver.Table;
+        if (table.deviceCreate == null)
+        {
+            if (options.HasHtpOptions || options.DeviceId is not null)
+            {
+                driver.Require(table.deviceCreate, "deviceCreate");
+            }
+            return new QnnDevice(driver, backend, device: null, options);
+        }
+        using var hold = new HandleHold(backend);
+        using var arena = new NativeArena();
+        QnnDevice_PlatformInfo_t* platform = null;
+        try
+        {
+            QnnDevice_Config_t** configs = WriteConfigs(driver, arena, options, ref platform);
+            void* device = null;
+            ulong status = table.deviceCreate(null, configs, &device);
+            if (status == (ulong)QnnDevice_Error_t.QNN_DEVICE_ERROR_UNSUPPORTED_FEATURE && configs == null)
+            {
+                return new QnnDevice(driver, backend, device: null, options);
+            }
+            driver.Check(status, "deviceCreate");
+            driver.CheckHandle(device, "deviceCreate");
+            return new QnnDevice(driver, backend, new QnnHandle(driver, QnnHandleKind.Device, device, backend), options);
+        }
+        finally
+        {
+            if (platform != null && table.deviceFreePlatformInfo != null)
+            {
+                table.deviceFreePlatformInfo(null, platform);
+            }
+        }
+    }
+
+    // A null-terminated array of pointers to options, or null if there are none.
+    static QnnDevice_Config_t** WriteConfigs(QnnDriver driver, NativeArena arena, QnnDeviceOptions options, ref QnnDevice_PlatformInfo_t* platform)
+    {
+        const int MostConfigs = 4;
+        QnnDevice_Config_t** configs = arena.Allocate<nint>(MostConfigs + 1) is var room ? (QnnDevice_Config_t**)room : null;
+        int count = 0;
+
+        QnnHtpDevice_CustomConfig_t* AddHtp(QnnHtpDevice_ConfigOption_t option)
+        {
+            var custom = arena.Allocate<QnnHtpDevice_CustomConfig_t>();
+            custom->option = option;
+            var config = arena.Allocate<QnnDevice_Config_t>();
+            config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_CUSTOM;
+            config->customConfig = custom;
+            configs[count++] = config;
+            return custom;
+        }
+
+        uint deviceId = options.DeviceId ?? 0;
+        if (options.SocModel is uint soc)
+        {
+            AddHtp(QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_SOC)->socModel = soc;
+        }
+        if (options.Arch != QnnHtpArch.Unspecified)
+        {
+            QnnHtpDevice_CustomConfig_t* custom = AddHtp(QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_ARCH);
+            custom->arch.deviceId = deviceId;
+            custom->arch.arch = (QnnHtpDevice_Arch_t)options.Arch;
+        }
+        if (options.SignedProcessDomain)
+        {
+            QnnHtpDevice_CustomConfig_t* custom = AddHtp(QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_SIGNEDPD);
+            custom->useSignedProcessDomain.deviceId = deviceId;
+            custom->useSignedProcessDomain.useSignedProcessDomain = 1;
+        }
+        if (options.DeviceId is uint wanted)
+        {
+            platform = ReadPlatform(driver);
+            var config = arena.Allocate<QnnDevice_Config_t>();
+            config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_PLATFORM_INFO;
+            config->hardwareInfo = OnlyDevice(driver, arena, platform, wanted);
+            configs[count++] = config;
+        }
+        return count == 0 ? null : configs;
+    }
+
+    internal static QnnDevice_PlatformInfo_t* ReadPlatform(QnnDriver driver)
+    {
+        ref readonly QnnInterface_ImplementationV2_32_t table = ref driver.Table;
+        driver.Require(table.deviceGetPlatformInfo, "deviceGetPlatformInfo");
+        QnnDevice_PlatformInfo_t* platform = null;
+        driver.Check(table.deviceGetPlatformInfo(null, &platform), "deviceGetPlatformInfo");
+        driver.CheckHandle(platform, "deviceGetPlatformInfo");
+        return platform;
+    }
+
+    // A device is chosen by handing the backend its own platform info with the others left out.
+    static QnnDevice_PlatformInfo_t* OnlyDevice(QnnDriver driver, NativeArena arena, QnnDevice_PlatformInfo_t* platform, uint deviceId)
+    {
+        IReadOnlyList<QnnDeviceInfo> known = QnnPlatformReader.Read(platform, driver.IsHtp);
+        for (uint i = 0; known.Count > 0 && i < platform->v1.numHwDevices; i++)
+        {
+            QnnDevice_HardwareDeviceInfo_t* device = &platform->Anonymous.v1.hwDevices[i];
+            if (device->v1.deviceId == deviceId)
+            {
+                var only = arena.Allocate<QnnDevice_PlatformInfo_t>();
+                only->version = QnnDevice_PlatformInfoVersion_t.QNN_DEVICE_PLATFORM_INFO_VERSION_1;
+                only->v1.numHwDevices = 1;
+                only->v1.hwDevices = device;
+                return only;
+            }
+        }
+        string there = known.Count == 0 ? "none" : string.Join(", ", known.Select(device => device.DeviceId));
+        throw new ArgumentException($"The backend '{driver.Name}' has no device {deviceId}; it has {there}.", nameof(deviceId));
+    }
+}
