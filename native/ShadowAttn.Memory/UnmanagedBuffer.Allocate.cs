@@ -4,8 +4,8 @@ namespace ShadowAttn.Memory;
 
 public sealed unsafe partial class UnmanagedBuffer
 {
-    /// <summary>The largest size that can be asked for: 64 TiB, what a process can address.</summary>
-    public const long MaxByteLength = 1L << 46;
+    /// <summary>The largest size that can be asked for: 128 TiB, the addresses of an x86-64 process.</summary>
+    public const long MaxByteLength = 1L << 47;
 
     /// <summary>The environment variable that, set to 1, turns every <see cref="BufferKind.Heap"/> buffer into a guarded one (Linux).</summary>
     public const string GuardVariable = "SHADOWATTN_GUARD_PAGES";

@@ -66,15 +66,6 @@ public unsafe class UnmanagedBufferTests
     }
 
     [Fact]
-    public void Sizes_that_no_machine_has_are_refused_by_the_system_and_leave_nothing_behind()
-    {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "mappings need Linux");
-        Assert.Throws<InsufficientMemoryException>(() => UnmanagedBuffer.Allocate(UnmanagedBuffer.MaxByteLength));
-        Assert.Throws<InsufficientMemoryException>(() => UnmanagedBuffer.AllocateGuarded(UnmanagedBuffer.MaxByteLength));
-        Assert.Throws<InsufficientMemoryException>(() => UnmanagedBuffer.Allocate(UnmanagedBuffer.MaxByteLength, BufferKind.HugePages));
-    }
-
-    [Fact]
     public void Unknown_kinds_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>("kind", () => UnmanagedBuffer.Allocate(1, (BufferKind)99));
