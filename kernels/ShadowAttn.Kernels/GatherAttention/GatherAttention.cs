@@ -15,6 +15,9 @@ public unsafe struct GatherRow
     /// <summary>The logit (scale included) that <see cref="TailSum"/> is relative to.</summary>
     public float TailLogit;
 
+    /// <summary>The most that the tail can weigh against the largest logit: the number of dropped keys, since none of them is above it.</summary>
+    public float TailLimit;
+
     /// <summary>What the dropped keys' mass is multiplied with, fp32 [dim]: the mean of the visible values. Not read when <see cref="TailSum"/> is 0.</summary>
     public float* TailValue;
 }
@@ -66,7 +69,7 @@ public unsafe struct GatherArguments
 public readonly unsafe struct GatherAttentionKernel
 {
     /// <summary>
-    /// For each row: w_i = exp(scale·q·k_i - top) over its kept keys, top the largest of these logits, T = TailSum·exp(min(TailLogit - top, 0)),
+    /// For each row: w_i = exp(scale·q·k_i - top) over its kept keys, top the largest of these logits, T = GatherTail.Mass(row, top),
     /// output = (Σ w_i v_i + T·TailValue) / (Σ w_i + T).
     /// </summary>
     public readonly delegate*<GatherArguments*, void> Attend;

@@ -1,6 +1,6 @@
 namespace ShadowAttn.Kernels;
 
-/// <summary>output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T),  w_i = exp(scale·q·k_i - top),  T = TailSum·exp(min(TailLogit - top, 0)).</summary>
+/// <summary>output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T),  w_i = exp(scale·q·k_i - top),  T = GatherTail.Mass.</summary>
 internal static unsafe class GatherAttentionScalar
 {
     public static GatherAttentionKernel Kernel => new(&Attend);
@@ -33,7 +33,7 @@ internal static unsafe class GatherAttentionScalar
             top = MathF.Max(top, weights[i]);
         }
 
-        float tail = row->TailSum == 0 ? 0 : row->TailSum * ExpScalar.One(MathF.Min(row->TailLogit - top, 0));
+        float tail = GatherTail.Mass(row, top);
         float sum = tail;
         for (int d = 0; d < a->Dim; d++)
         {

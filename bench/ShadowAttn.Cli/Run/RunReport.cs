@@ -1,0 +1,99 @@
+using System.Text.Json.Serialization;
+
+namespace ShadowAttn.Cli.Run;
+
+/// <summary>The JSON of <c>run</c>; names become snake_case.</summary>
+internal sealed record RunReport
+{
+    public required string Input { get; init; }
+
+    public required string? Model { get; init; }
+
+    public required string? Layer { get; init; }
+
+    public required string Mode { get; init; }
+
+    public required string Tail { get; init; }
+
+    public required int MinKeys { get; init; }
+
+    public required BackendReport? Backend { get; init; }
+
+    public required string Isa { get; init; }
+
+    public required int Threads { get; init; }
+
+    public required int Heads { get; init; }
+
+    public required int KvHeads { get; init; }
+
+    public required int Queries { get; init; }
+
+    public required int Keys { get; init; }
+
+    public required int HeadDim { get; init; }
+
+    public required bool Causal { get; init; }
+
+    /// <summary>A number for a share of the keys, <c>"mass:P"</c> for a share of the mass.</summary>
+    public required object Keep { get; init; }
+
+    public required int Repeat { get; init; }
+
+    /// <summary>Median of the repeats; input conversion and planning excluded.</summary>
+    public required double TotalMs { get; init; }
+
+    public required double MinMs { get; init; }
+
+    /// <summary>Planning of the first call: buffers, graphs, compiled code.</summary>
+    public required double FirstCallMs { get; init; }
+
+    public required OperatorReport[] Operators { get; init; }
+
+    public required double ExposedEstimateMs { get; init; }
+
+    public required MassReport CapturedMass { get; init; }
+
+    public required double Recall { get; init; }
+
+    [JsonPropertyName("rel_l2_error")]
+    public required double RelL2Error { get; init; }
+
+    public required double MaxAbsError { get; init; }
+
+    /// <summary>Rows that the accuracy figures are from: all, unless the call is so large that a sample is taken.</summary>
+    public required long EvaluatedRows { get; init; }
+
+    public required long KeptKeys { get; init; }
+
+    public required long VisibleKeys { get; init; }
+
+    public required long SaturatedScores { get; init; }
+
+    public required long RescoredRows { get; init; }
+
+    public required BucketReport[] Buckets { get; init; }
+
+    public required long BytesCopied { get; init; }
+
+    /// <summary>Bytes allocated on the managed heap per call in steady state.</summary>
+    public required long AllocatedBytes { get; init; }
+}
+
+internal sealed record BackendReport(string Name, string ApiVersion, string Build);
+
+internal sealed record OperatorReport(string Name, string Device, double Ms, double Share);
+
+internal sealed record MassReport(double Mean, double WorstHead);
+
+internal sealed record BucketReport(int Rows, int Keys, float QueryScale, float KeyScale, float OutputScale, int Executions);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    WriteIndented = true,
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(RunReport))]
+[JsonSerializable(typeof(RunReport[]))]
+[JsonSerializable(typeof(double))]
+[JsonSerializable(typeof(string))]
+internal sealed partial class RunJsonContext : JsonSerializerContext;

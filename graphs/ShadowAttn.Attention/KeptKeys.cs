@@ -1,0 +1,52 @@
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>Which keys each row kept, as bits: what <c>captured mass</c> and <c>recall</c> are computed from.</summary>
+public sealed unsafe class KeptKeys : IDisposable
+{
+    private readonly UnmanagedBuffer buffer;
+
+    /// <summary>Room for the masks of a call.</summary>
+    /// <param name="heads">Query heads.</param>
+    /// <param name="queries">Queries per head.</param>
+    /// <param name="keys">Keys.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
+    public KeptKeys(int heads, int queries, int keys)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(heads, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(queries, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(keys, 1);
+        Heads = heads;
+        Queries = queries;
+        Keys = keys;
+        Words = (keys + 63) / 64;
+        buffer = UnmanagedBuffer.Allocate(checked((nint)heads * queries * Words * sizeof(ulong)));
+    }
+
+    /// <summary>Query heads.</summary>
+    public int Heads { get; }
+
+    /// <summary>Queries per head.</summary>
+    public int Queries { get; }
+
+    /// <summary>Keys.</summary>
+    public int Keys { get; }
+
+    /// <summary>64-bit words per row.</summary>
+    public int Words { get; }
+
+    /// <summary>The mask of one row: bit k is set when key k was kept.</summary>
+    /// <param name="head">The query head.</param>
+    /// <param name="query">The query.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No such row.</exception>
+    public Span<ulong> Row(int head, int query)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)head, (uint)Heads, nameof(head));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)query, (uint)Queries, nameof(query));
+        return buffer.AsSpan<ulong>((((long)head * Queries) + query) * Words * sizeof(ulong), Words);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => buffer.Dispose();
+}

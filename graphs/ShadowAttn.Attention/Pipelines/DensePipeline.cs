@@ -1,0 +1,146 @@
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>Exact attention over all visible keys: keys packed once per KV head, blocks of rows taken by the workers, long rows first.</summary>
+internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
+{
+    private const int PackKeys = 256;
+
+    private readonly AttentionCall call;
+    private readonly WorkerPool pool;
+    private readonly StageClock clock;
+    private readonly DenseAttentionKernel kernel = DenseAttention.Kernels.Best.Kernel;
+    private readonly WorkerScratch[] scratch;
+    private readonly UnmanagedBuffer packed;
+    private readonly nint packedStride;
+    private bool packing;
+    private int nextItem;
+
+    public DensePipeline(AttentionCall call, WorkerPool pool, StageClock clock)
+    {
+        this.call = call;
+        this.pool = pool;
+        this.clock = clock;
+        packedStride = (kernel.PackedFloats(call.Keys, call.Dim) + 15) & ~(nint)15;
+        packed = UnmanagedBuffer.Allocate(checked(call.KvHeads * packedStride * sizeof(float)));
+        scratch = new WorkerScratch[pool.Threads];
+        for (int i = 0; i < scratch.Length; i++)
+        {
+            scratch[i] = new WorkerScratch(64, call.Dim, 1, scores: false, kernel);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Run()
+    {
+        packing = true;
+        nextItem = 0;
+        pool.Run(this);
+        packing = false;
+        nextItem = 0;
+        pool.Run(this);
+    }
+
+    /// <inheritdoc/>
+    public void Run(int worker)
+    {
+        long time = StageClock.Now;
+        if (packing)
+        {
+            Pack();
+            clock.Add(worker, Stage.Pack, time);
+        }
+        else
+        {
+            Attend(scratch[worker].Dense);
+            clock.Add(worker, Stage.Dense, time);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Report(AttentionReport report)
+    {
+        report.KeptKeys = report.VisibleKeys;
+        report.Add("pack", "cpu", clock.Milliseconds(Stage.Pack));
+        report.Add("attention", "cpu", clock.Milliseconds(Stage.Dense));
+        if (call.Kept is { } kept)
+        {
+            MarkAll(kept);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        packed.Dispose();
+        foreach (WorkerScratch s in scratch)
+        {
+            s.Dispose();
+        }
+    }
+
+    private void Pack()
+    {
+        int chunks = QueryBlock.Count(call.Keys, PackKeys);
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.KvHeads * chunks; item = Interlocked.Increment(ref nextItem) - 1)
+        {
+            int kvHead = item / chunks;
+            int first = item % chunks * PackKeys;
+            kernel.PackKeys(
+                call.KeyRows(kvHead),
+                call.KRowStride,
+                first,
+                Math.Min(PackKeys, call.Keys - first),
+                call.Dim,
+                (float*)packed.Pointer + (kvHead * packedStride));
+        }
+    }
+
+    private void Attend(float* denseScratch)
+    {
+        int blocks = QueryBlock.Count(call.Queries, kernel.RowBlock);
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Heads * blocks; item = Interlocked.Increment(ref nextItem) - 1)
+        {
+            int head = item % call.Heads;
+            int first = (blocks - 1 - (item / call.Heads)) * kernel.RowBlock;
+            int kvHead = head / call.Group;
+            DenseArguments arguments = new()
+            {
+                Queries = call.Query(head, first),
+                QueryStride = call.QRowStride,
+                Rows = Math.Min(kernel.RowBlock, call.Queries - first),
+                FirstVisible = call.Visible(first),
+                VisibleStep = call.Causal ? 1 : 0,
+                PackedKeys = (float*)packed.Pointer + (kvHead * packedStride),
+                Values = call.ValueRows(kvHead),
+                ValueStride = call.VRowStride,
+                Dim = call.Dim,
+                Scale = call.Scale,
+                Output = call.Output(head, first),
+                OutputStride = call.ORowStride,
+                Scratch = denseScratch,
+            };
+            kernel.Attend(&arguments);
+        }
+    }
+
+    private void MarkAll(KeptKeys kept)
+    {
+        for (int head = 0; head < call.Heads; head++)
+        {
+            for (int query = 0; query < call.Queries; query++)
+            {
+                Span<ulong> row = kept.Row(head, query);
+                int visible = call.Visible(query);
+                row.Clear();
+                row[..(visible / 64)].Fill(ulong.MaxValue);
+                if (visible % 64 != 0)
+                {
+                    row[visible / 64] = ulong.MaxValue >> (64 - (visible % 64));
+                }
+            }
+        }
+    }
+}

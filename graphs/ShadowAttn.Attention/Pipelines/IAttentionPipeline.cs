@@ -1,0 +1,11 @@
+namespace ShadowAttn.Attention;
+
+/// <summary>One mode's way from Q, K and V to O for one shape: buffers, graphs and jobs are made once, calls allocate nothing.</summary>
+internal interface IAttentionPipeline : IDisposable
+{
+    /// <summary>Computes the bound call.</summary>
+    void Run();
+
+    /// <summary>What the last call counted and how long its operators took.</summary>
+    void Report(AttentionReport report);
+}

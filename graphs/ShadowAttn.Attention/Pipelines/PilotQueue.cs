@@ -1,0 +1,144 @@
+using ShadowAttn.Graphs;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>
+/// The NPU's side of the pipeline: a thread that executes submitted pilot graphs in order. At most one execution per slot is under way;
+/// submitting and waiting allocate nothing.
+/// </summary>
+internal sealed unsafe class PilotQueue : IDisposable
+{
+    private readonly Slot[] slots;
+    private readonly Thread thread;
+    private readonly object gate = new();
+    private int submitted;
+    private int done;
+    private Exception? failure;
+    private bool stopping;
+
+    public PilotQueue(int slotCount)
+    {
+        slots = new Slot[slotCount];
+        thread = new Thread(Work) { IsBackground = true, Name = "shadowattn pilot" };
+        thread.Start();
+    }
+
+    /// <summary>Ticks that the backend has been executing since <see cref="Restart"/>.</summary>
+    public long BusyTicks { get; private set; }
+
+    /// <summary>Forgets earlier executions; nothing may be under way.</summary>
+    public void Restart()
+    {
+        lock (gate)
+        {
+            submitted = 0;
+            done = 0;
+            failure = null;
+            BusyTicks = 0;
+        }
+    }
+
+    /// <summary>Queues an execution; the n-th since <see cref="Restart"/> uses slot n modulo the number of slots.</summary>
+    public void Submit(PilotGraph graph, sbyte* q8, sbyte* k8, sbyte* scores)
+    {
+        lock (gate)
+        {
+            slots[submitted % slots.Length] = new Slot { Graph = graph, Q8 = q8, K8 = k8, Scores = scores };
+            submitted++;
+            Monitor.PulseAll(gate);
+        }
+    }
+
+    /// <summary>Waits until <paramref name="count"/> executions are done; returns the ticks waited. Rethrows what an execution threw.</summary>
+    public long Wait(int count)
+    {
+        long start = StageClock.Now;
+        lock (gate)
+        {
+            while (done < count && failure is null)
+            {
+                Monitor.Wait(gate);
+            }
+
+            if (failure is { } first)
+            {
+                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+            }
+        }
+
+        return StageClock.Now - start;
+    }
+
+    /// <summary>Waits until nothing is under way, whatever failed.</summary>
+    public void Drain()
+    {
+        lock (gate)
+        {
+            while (done < submitted && failure is null)
+            {
+                Monitor.Wait(gate);
+            }
+        }
+    }
+
+    /// <summary>Ends the thread after the execution that is under way.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            stopping = true;
+            Monitor.PulseAll(gate);
+        }
+
+        thread.Join();
+    }
+
+    private void Work()
+    {
+        while (true)
+        {
+            Slot slot;
+            lock (gate)
+            {
+                while ((done == submitted || failure is not null) && !stopping)
+                {
+                    Monitor.Wait(gate);
+                }
+
+                if (stopping)
+                {
+                    return;
+                }
+
+                slot = slots[done % slots.Length];
+            }
+
+            Exception? error = null;
+            long start = StageClock.Now;
+            try
+            {
+                slot.Graph!.Execute(slot.Q8, slot.K8, slot.Scores);
+            }
+            catch (Exception e)
+            {
+                error = e;
+            }
+
+            lock (gate)
+            {
+                BusyTicks += StageClock.Now - start;
+                failure = error;
+                done++;
+                Monitor.PulseAll(gate);
+            }
+        }
+    }
+
+    private struct Slot
+    {
+        public PilotGraph? Graph;
+        public sbyte* Q8;
+        public sbyte* K8;
+        public sbyte* Scores;
+    }
+}

@@ -1,0 +1,246 @@
+using System.Diagnostics;
+using ShadowAttn.Graphs;
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>
+/// Shadow attention as a two-stage pipeline: while the QNN backend scores the next block of queries (or the next KV head), the CPU's workers
+/// select and attend this one. A unit of work is a KV head and a block of queries, the heads of its group stacked as rows.
+/// </summary>
+internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
+{
+    private const int Slots = 2;
+
+    private readonly AttentionCall call;
+    private readonly WorkerPool pool;
+    private readonly StageClock clock;
+    private readonly KeyPreparation keys;
+    private readonly TileStage stage;
+    private readonly PilotQueue queue = new(Slots);
+    private readonly PilotScales? scales;
+    private readonly Unit[] units;
+    private readonly int blockQueries;
+    private readonly UnmanagedBuffer k8;
+    private readonly UnmanagedBuffer[] q8 = new UnmanagedBuffer[Slots];
+    private readonly UnmanagedBuffer[] rowScales = new UnmanagedBuffer[Slots];
+    private readonly UnmanagedBuffer[] scores = new UnmanagedBuffer[Slots];
+    private readonly WorkerScratch[] scratch;
+    private readonly TileCounters[] counters;
+    private readonly PilotBucketUse[] buckets;
+    private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
+    private readonly float sigma0;
+    private int current;
+    private bool quantizing;
+    private int nextItem;
+    private long exposedTicks;
+
+    public ShadowPipeline(AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock, PilotGraphSet graphs)
+    {
+        this.call = call;
+        this.pool = pool;
+        this.clock = clock;
+        bool tail = options.Tail != TailCompensation.None;
+        scales = options.Buckets == PilotBuckets.Paper ? PilotScales.Calibrate(call) : null;
+        sigma0 = UniversalPilot.Sigma0(call.Dim);
+        blockQueries = ShapeBuckets.Queries(call.Queries);
+        int rows = blockQueries * call.Group;
+        int paddedKeys = ShapeBuckets.Keys(call.Keys);
+
+        int blocks = QueryBlock.Count(call.Queries, blockQueries);
+        units = new Unit[call.KvHeads * blocks];
+        for (int i = 0; i < units.Length; i++)
+        {
+            units[i] = Plan(i / blocks, i % blocks * blockQueries, rows, graphs);
+        }
+
+        buckets = Uses(units);
+        k8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
+        for (int i = 0; i < Slots; i++)
+        {
+            q8[i] = UnmanagedBuffer.Allocate((nint)rows * call.Dim);
+            rowScales[i] = UnmanagedBuffer.Allocate((nint)rows * sizeof(float));
+            scores[i] = UnmanagedBuffer.Allocate(checked((nint)rows * paddedKeys));
+        }
+
+        keys = new KeyPreparation(call, pool, clock, k8, paddedKeys, centre: scales is null, valueSums: tail, pack: false);
+        stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
+        scratch = new WorkerScratch[pool.Threads];
+        counters = new TileCounters[pool.Threads];
+        for (int i = 0; i < scratch.Length; i++)
+        {
+            scratch[i] = new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: false, dense: null);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Run()
+    {
+        Array.Clear(counters);
+        exposedTicks = 0;
+        queue.Restart();
+        if (scales is not null)
+        {
+            scales.Key.CopyTo(new Span<float>(keys.KeyScale, call.KvHeads));
+        }
+
+        keys.Run();
+        try
+        {
+            Submit(0);
+            for (int unit = 0; unit < units.Length; unit++)
+            {
+                if (unit + 1 < units.Length)
+                {
+                    Submit(unit + 1);
+                }
+
+                exposedTicks += queue.Wait(unit + 1);
+                Start(unit, forQuantizing: false);
+            }
+        }
+        finally
+        {
+            queue.Drain();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Run(int worker)
+    {
+        if (quantizing)
+        {
+            QuantizeQueries(worker);
+        }
+        else
+        {
+            Attend(worker);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Report(AttentionReport report)
+    {
+        foreach (TileCounters c in counters)
+        {
+            report.Add(c);
+        }
+
+        report.ExposedEstimateMilliseconds = exposedTicks * 1000.0 / Stopwatch.Frequency;
+        report.Buckets = buckets;
+        report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
+        report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
+        report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
+        report.Add("gather", "cpu", clock.Milliseconds(Stage.Gather));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        queue.Dispose();
+        keys.Dispose();
+        k8.Dispose();
+        for (int i = 0; i < Slots; i++)
+        {
+            q8[i].Dispose();
+            rowScales[i].Dispose();
+            scores[i].Dispose();
+        }
+
+        foreach (WorkerScratch s in scratch)
+        {
+            s.Dispose();
+        }
+    }
+
+    private static PilotBucketUse[] Uses(Unit[] units) =>
+    [
+        .. units.GroupBy(u => u.Graph.Spec).Select(g => new PilotBucketUse(
+            g.Key.Rows, g.Key.Keys, g.Key.QueryScale, g.Key.KeyScale, g.Key.OutputScale, g.Count())),
+    ];
+
+    private Unit Plan(int kvHead, int firstQuery, int rows, PilotGraphSet graphs)
+    {
+        int queries = Math.Min(blockQueries, call.Queries - firstQuery);
+        int bucketKeys = ShapeBuckets.Keys(call.Visible(firstQuery + queries - 1));
+        PilotGraphSpec spec = scales is { } paper
+            ? new PilotGraphSpec(rows, bucketKeys, call.Dim, paper.Query[kvHead], paper.Key[kvHead], paper.Output[kvHead])
+            : PilotGraphSpec.Universal(rows, bucketKeys, call.Dim, UniversalPilot.Shift(call.Dim));
+        return new Unit(kvHead, firstQuery, queries, graphs.Get(spec));
+    }
+
+    private void Submit(int unit)
+    {
+        Start(unit, forQuantizing: true);
+        Unit u = units[unit];
+        int slot = unit % Slots;
+        queue.Submit(u.Graph, (sbyte*)q8[slot].Pointer, keys.K8 + (u.KvHead * keys.KeyStride8), (sbyte*)scores[slot].Pointer);
+    }
+
+    private void Start(int unit, bool forQuantizing)
+    {
+        current = unit;
+        quantizing = forQuantizing;
+        nextItem = 0;
+        pool.Run(this);
+    }
+
+    private void QuantizeQueries(int worker)
+    {
+        long time = StageClock.Now;
+        Unit u = units[current];
+        int slot = current % Slots;
+        int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles; item = Interlocked.Increment(ref nextItem) - 1)
+        {
+            int head = item / tiles;
+            int first = item % tiles * QueryBlock.TileRows;
+            int rows = Math.Min(QueryBlock.TileRows, u.Queries - first);
+            nint row = ((nint)head * blockQueries) + first;
+            sbyte* destination = (sbyte*)q8[slot].Pointer + (row * call.Dim);
+            float* scale = (float*)rowScales[slot].Pointer + row;
+            float* query = call.Query((u.KvHead * call.Group) + head, u.FirstQuery + first);
+            if (scales is { } paper)
+            {
+                new Span<float>(scale, rows).Fill(paper.Query[u.KvHead]);
+                quantize.Keys(query, call.QRowStride, rows, call.Dim, null, 1 / paper.Query[u.KvHead], destination, call.Dim, null);
+            }
+            else
+            {
+                float* power = keys.Power + ((nint)u.KvHead * call.Dim);
+                quantize.Queries(query, call.QRowStride, rows, call.Dim, power, sigma0, destination, call.Dim, scale);
+            }
+        }
+
+        clock.Add(worker, Stage.Quantize, time);
+    }
+
+    private void Attend(int worker)
+    {
+        Unit u = units[current];
+        int slot = current % Slots;
+        PilotGraphSpec spec = u.Graph.Spec;
+        int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles; item = Interlocked.Increment(ref nextItem) - 1)
+        {
+            int head = item % call.Group;
+            int first = (tiles - 1 - (item / call.Group)) * QueryBlock.TileRows;
+            nint row = ((nint)head * blockQueries) + first;
+            Tile tile = new()
+            {
+                Head = (u.KvHead * call.Group) + head,
+                FirstQuery = u.FirstQuery + first,
+                Rows = Math.Min(QueryBlock.TileRows, u.Queries - first),
+                Scores = (sbyte*)scores[slot].Pointer + (row * spec.Keys),
+                ScoreStride = spec.Keys,
+                Q8 = (sbyte*)q8[slot].Pointer + (row * call.Dim),
+                RowScales = (float*)rowScales[slot].Pointer + row,
+                ScoreUnit = spec.OutputScale / (spec.QueryScale * spec.KeyScale),
+            };
+            stage.Process(worker, tile, scratch[worker], ref counters[worker]);
+        }
+    }
+
+    private readonly record struct Unit(int KvHead, int FirstQuery, int Queries, PilotGraph Graph);
+}

@@ -1,0 +1,273 @@
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>
+/// Keys to INT8 and the running sums of the values, for all KV heads, by all workers. Sums are taken over fixed chunks and added in order, so
+/// that results do not depend on the number of threads.
+/// </summary>
+internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
+{
+    /// <summary>Keys per work item; a multiple of every variant's key tile.</summary>
+    private const int Chunk = 256;
+
+    /// <summary>Keys between two stored prefix sums of the values.</summary>
+    public const int ValueBlock = 64;
+
+    private readonly AttentionCall call;
+    private readonly WorkerPool pool;
+    private readonly StageClock clock;
+    private readonly bool centre;
+    private readonly bool valueSums;
+    private readonly bool pack;
+    private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
+    private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
+    private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
+    private readonly int chunks;
+    private readonly int valueBlocks;
+    private readonly nint packedStride;
+    private readonly UnmanagedBuffer floats;
+    private readonly UnmanagedBuffer doubles;
+    private readonly UnmanagedBuffer values;
+    private readonly UnmanagedBuffer packedKeys;
+    private Phase phase;
+    private int nextItem;
+
+    /// <param name="call">The call's tensors.</param>
+    /// <param name="pool">The workers.</param>
+    /// <param name="clock">Where the time goes to.</param>
+    /// <param name="k8">Receives the quantised keys, [kvHeads, paddedKeys, dim].</param>
+    /// <param name="paddedKeys">Keys per KV head in <paramref name="k8"/>.</param>
+    /// <param name="centre">Whether the channel mean is subtracted.</param>
+    /// <param name="valueSums">Whether the prefix sums of the values are wanted.</param>
+    /// <param name="pack">Whether the keys are packed for the CPU's score kernel.</param>
+    public KeyPreparation(
+        AttentionCall call, WorkerPool pool, StageClock clock, UnmanagedBuffer k8, int paddedKeys, bool centre, bool valueSums, bool pack)
+    {
+        this.call = call;
+        this.pool = pool;
+        this.clock = clock;
+        this.centre = centre;
+        this.valueSums = valueSums;
+        this.pack = pack;
+        KeyStride8 = (nint)paddedKeys * call.Dim;
+        K8 = (sbyte*)k8.Pointer;
+        chunks = (call.Keys + Chunk - 1) / Chunk;
+        valueBlocks = (call.Keys / ValueBlock) + 1;
+        floats = UnmanagedBuffer.Allocate(call.KvHeads * ((2 * (nint)call.Dim) + chunks + 1) * sizeof(float));
+        Mean = (float*)floats.Pointer;
+        Power = Mean + ((nint)call.KvHeads * call.Dim);
+        ChunkMax = Power + ((nint)call.KvHeads * call.Dim);
+        KeyScale = ChunkMax + ((nint)call.KvHeads * chunks);
+        doubles = UnmanagedBuffer.Allocate((nint)call.KvHeads * chunks * call.Dim * sizeof(double));
+        ChunkSums = (double*)doubles.Pointer;
+        values = UnmanagedBuffer.Allocate(valueSums ? (nint)call.KvHeads * valueBlocks * call.Dim * sizeof(double) : 64);
+        packedStride = pack ? (scores.PackedBytes(call.Keys, call.Dim) + 63) & ~(nint)63 : 64;
+        packedKeys = UnmanagedBuffer.Allocate(call.KvHeads * packedStride);
+    }
+
+    private enum Phase
+    {
+        Sums,
+        AbsMax,
+        Quantize,
+    }
+
+    /// <summary>The quantised keys of all KV heads.</summary>
+    public sbyte* K8 { get; }
+
+    /// <summary>Bytes between KV heads of <see cref="K8"/>.</summary>
+    public nint KeyStride8 { get; }
+
+    /// <summary>[kvHeads, dim]: the channel means; zero where keys are not centred.</summary>
+    public float* Mean { get; }
+
+    /// <summary>[kvHeads, dim]: mean over keys of k8².</summary>
+    public float* Power { get; }
+
+    /// <summary>[kvHeads]: what one step of k8 means. Set by the caller before <see cref="Run()"/> when keys are not centred.</summary>
+    public float* KeyScale { get; }
+
+    private float* ChunkMax { get; }
+
+    private double* ChunkSums { get; }
+
+    /// <summary>The keys of one KV head as the CPU's score kernel wants them.</summary>
+    public byte* Packed(int kvHead) => (byte*)packedKeys.Pointer + (kvHead * packedStride);
+
+    /// <summary>Σ of the first block·<see cref="ValueBlock"/> values of a KV head, [dim].</summary>
+    public double* ValuePrefix(int kvHead, int block) => (double*)values.Pointer + ((((nint)kvHead * valueBlocks) + block) * call.Dim);
+
+    /// <summary>Runs all phases; the scales come from the data.</summary>
+    public void Run()
+    {
+        if (centre || valueSums)
+        {
+            RunPhase(Phase.Sums);
+            FinishSums();
+        }
+
+        if (centre)
+        {
+            RunPhase(Phase.AbsMax);
+            FinishAbsMax();
+        }
+
+        RunPhase(Phase.Quantize);
+        FinishQuantize();
+    }
+
+    /// <inheritdoc/>
+    public void Run(int worker)
+    {
+        long start = StageClock.Now;
+        int items = call.KvHeads * chunks;
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
+        {
+            RunItem(item / chunks, item % chunks);
+        }
+
+        clock.Add(worker, Stage.Quantize, start);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        floats.Dispose();
+        doubles.Dispose();
+        values.Dispose();
+        packedKeys.Dispose();
+    }
+
+    private void RunPhase(Phase next)
+    {
+        phase = next;
+        nextItem = 0;
+        pool.Run(this);
+    }
+
+    private void RunItem(int kvHead, int chunk)
+    {
+        int first = chunk * Chunk;
+        int count = Math.Min(Chunk, call.Keys - first);
+        int dim = call.Dim;
+        float* k = call.KeyRows(kvHead) + (first * call.KRowStride);
+        double* sums = ChunkSums + ((((nint)kvHead * chunks) + chunk) * dim);
+        float* mean = Mean + ((nint)kvHead * dim);
+        switch (phase)
+        {
+            case Phase.Sums:
+                if (centre)
+                {
+                    new Span<double>(sums, dim).Clear();
+                    stats.AddSums(k, call.KRowStride, count, dim, sums);
+                }
+
+                if (valueSums)
+                {
+                    SumValues(kvHead, first, count);
+                }
+
+                break;
+            case Phase.AbsMax:
+                ChunkMax[((nint)kvHead * chunks) + chunk] = stats.AbsMax(k, call.KRowStride, count, dim, mean);
+                break;
+            default:
+                sbyte* k8 = K8 + (kvHead * KeyStride8) + ((nint)first * dim);
+                new Span<double>(sums, dim).Clear();
+                quantize.Keys(k, call.KRowStride, count, dim, centre ? mean : null, 1 / KeyScale[kvHead], k8, dim, sums);
+                if (pack)
+                {
+                    scores.Pack(k8, dim, count, dim, Packed(kvHead) + scores.PackedBytes(first, dim));
+                }
+
+                break;
+        }
+    }
+
+    private void SumValues(int kvHead, int first, int count)
+    {
+        for (int key = first; key + ValueBlock <= first + count; key += ValueBlock)
+        {
+            double* sums = ValuePrefix(kvHead, (key / ValueBlock) + 1);
+            new Span<double>(sums, call.Dim).Clear();
+            stats.AddSums(call.ValueRows(kvHead) + (key * call.VRowStride), call.VRowStride, ValueBlock, call.Dim, sums);
+        }
+    }
+
+    private void FinishSums()
+    {
+        for (int kvHead = 0; kvHead < call.KvHeads; kvHead++)
+        {
+            FinishSums(kvHead);
+        }
+    }
+
+    private void FinishSums(int kvHead)
+    {
+        int dim = call.Dim;
+        for (int d = 0; centre && d < dim; d++)
+        {
+            double sum = 0;
+            for (int chunk = 0; chunk < chunks; chunk++)
+            {
+                sum += ChunkSums[((((nint)kvHead * chunks) + chunk) * dim) + d];
+            }
+
+            Mean[((nint)kvHead * dim) + d] = (float)(sum / call.Keys);
+        }
+
+        for (int block = 1; valueSums && block < valueBlocks; block++)
+        {
+            double* before = ValuePrefix(kvHead, block - 1);
+            double* sums = ValuePrefix(kvHead, block);
+            for (int d = 0; d < dim; d++)
+            {
+                sums[d] += before[d];
+            }
+        }
+    }
+
+    private void FinishAbsMax()
+    {
+        for (int kvHead = 0; kvHead < call.KvHeads; kvHead++)
+        {
+            FinishAbsMax(kvHead);
+        }
+    }
+
+    private void FinishAbsMax(int kvHead)
+    {
+        float max = 0;
+        for (int chunk = 0; chunk < chunks; chunk++)
+        {
+            max = MathF.Max(max, ChunkMax[((nint)kvHead * chunks) + chunk]);
+        }
+
+        KeyScale[kvHead] = MathF.Max(max, Quantize.MinScale) / 127;
+    }
+
+    private void FinishQuantize()
+    {
+        for (int kvHead = 0; kvHead < call.KvHeads; kvHead++)
+        {
+            FinishQuantize(kvHead);
+        }
+    }
+
+    private void FinishQuantize(int kvHead)
+    {
+        int dim = call.Dim;
+        for (int d = 0; d < dim; d++)
+        {
+            double sum = 0;
+            for (int chunk = 0; chunk < chunks; chunk++)
+            {
+                sum += ChunkSums[((((nint)kvHead * chunks) + chunk) * dim) + d];
+            }
+
+            Power[((nint)kvHead * dim) + d] = (float)(sum / call.Keys);
+        }
+    }
+}

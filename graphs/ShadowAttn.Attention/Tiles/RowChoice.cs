@@ -1,0 +1,45 @@
+namespace ShadowAttn.Attention;
+
+/// <summary>What the selection decided for one row.</summary>
+internal struct RowChoice
+{
+    /// <summary>Number of kept keys.</summary>
+    public int Kept;
+
+    /// <summary>Σ over dropped keys of exp(estimate - TailLogit); 0 without tail compensation.</summary>
+    public float TailSum;
+
+    /// <summary>The logit that <see cref="TailSum"/> is relative to.</summary>
+    public float TailLogit;
+}
+
+/// <summary>What the selection of a row needs to know about it.</summary>
+internal unsafe struct RowPilot
+{
+    /// <summary>The pilot's scores of the visible keys.</summary>
+    public sbyte* Scores;
+
+    /// <summary>Number of visible keys.</summary>
+    public int Visible;
+
+    /// <summary>The quantised query [dim].</summary>
+    public sbyte* Q8;
+
+    /// <summary>The quantised keys [keys, dim], contiguous.</summary>
+    public sbyte* K8;
+
+    /// <summary>The query [dim].</summary>
+    public float* Query;
+
+    /// <summary>The keys, rows <see cref="KeyStride"/> elements apart.</summary>
+    public float* Keys;
+
+    /// <summary>Elements between keys.</summary>
+    public nint KeyStride;
+
+    /// <summary>What one score step means as a logit: q scale · k scale · 2^b · attention scale.</summary>
+    public float Step;
+
+    /// <summary>The logit of score 0: q·mean_K · attention scale.</summary>
+    public float Origin;
+}

@@ -1,0 +1,219 @@
+using ShadowAttn.Kernels;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>
+/// Which keys a row keeps: by a share of its visible keys, or by a share of its mass. Rows whose pilot saturated more keys than they keep are
+/// ordered again by the unsaturated products; of equal scores the larger index comes first, as HTP's TopK has it.
+/// </summary>
+internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail, int dim, float scale)
+{
+    private const int Saturated = 127;
+
+    private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
+    private readonly TailMassKernel tailMass = TailMass.Kernels.Best.Kernel;
+
+    /// <summary>Selects one row into <paramref name="mask"/>.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="scratch">The worker's scratch.</param>
+    /// <param name="mask">Receives ⌈visible/64⌉ words.</param>
+    /// <param name="guess">The threshold of the row before; receives this row's.</param>
+    /// <param name="rescored">Incremented when the row was ordered again.</param>
+    public RowChoice Select(in RowPilot row, WorkerScratch scratch, ulong* mask, ref int guess, ref int rescored)
+    {
+        RowChoice choice = default;
+        int reference;
+        if (keep.IsMass)
+        {
+            choice.Kept = ByMass(row, scratch, mask, out reference);
+        }
+        else
+        {
+            choice.Kept = keep.Count(row.Visible, minKeys);
+            if (choice.Kept == row.Visible)
+            {
+                KeepAll(mask, row.Visible);
+                return choice;
+            }
+
+            TopKResult result;
+            select.Select(row.Scores, row.Visible, choice.Kept, guess, mask, &result);
+            guess = result.Threshold;
+            reference = result.Threshold;
+            if (result.Threshold == Saturated && result.Ties > choice.Kept)
+            {
+                Rescore(row, choice.Kept, scratch, mask);
+                rescored++;
+            }
+        }
+
+        if (tail && choice.Kept < row.Visible)
+        {
+            choice.TailSum = tailMass.Sum(row.Scores, mask, row.Visible, reference, row.Step);
+            choice.TailLogit = (reference * row.Step) + row.Origin;
+        }
+
+        return choice;
+    }
+
+    private static void KeepAll(ulong* mask, int visible)
+    {
+        int words = visible / 64;
+        new Span<ulong>(mask, words).Fill(ulong.MaxValue);
+        if (visible % 64 != 0)
+        {
+            mask[words] = ulong.MaxValue >> (64 - (visible % 64));
+        }
+    }
+
+    /// <summary>Orders the saturated keys by their products. No other key can be among the kept: its product is smaller.</summary>
+    private void Rescore(in RowPilot row, int kept, WorkerScratch scratch, ulong* mask)
+    {
+        int count = 0;
+        for (int i = 0; i < row.Visible; i++)
+        {
+            if (row.Scores[i] == Saturated)
+            {
+                int product = VectorDot.Int8(row.Q8, row.K8 + ((nint)i * dim), dim);
+                scratch.Sort[count++] = ((ulong)(uint)(product ^ int.MinValue) << 32) | (uint)i;
+            }
+        }
+
+        new Span<ulong>(scratch.Sort, count).Sort();
+        new Span<ulong>(mask, (row.Visible + 63) / 64).Clear();
+        for (int i = count - kept; i < count; i++)
+        {
+            uint key = (uint)scratch.Sort[i];
+            mask[key / 64] |= 1UL << (int)(key % 64);
+        }
+    }
+
+    /// <summary>
+    /// The fewest keys whose estimated weights reach the wanted share of their sum. Saturated keys say too little about themselves: they are
+    /// scored exactly and merged into the levels below.
+    /// </summary>
+    private int ByMass(in RowPilot row, WorkerScratch scratch, ulong* mask, out int reference)
+    {
+        int* levels = scratch.Levels;
+        CountLevels(row, levels);
+        int saturated = levels[Saturated + 128];
+        ScoreSaturated(row, saturated, scratch.Sort);
+
+        int highest = Saturated - 1;
+        while (highest >= -128 && levels[highest + 128] == 0)
+        {
+            highest--;
+        }
+
+        float top = highest >= -128 ? (highest * row.Step) + row.Origin : float.NegativeInfinity;
+        if (saturated > 0)
+        {
+            top = Math.Max(top, Logit(scratch.Sort[saturated - 1]));
+        }
+
+        double total = 0;
+        for (int level = -128; level < Saturated; level++)
+        {
+            total += levels[level + 128] * Weight(row, level, top);
+        }
+
+        for (int i = 0; i < saturated; i++)
+        {
+            total += Math.Exp(Logit(scratch.Sort[i]) - top);
+        }
+
+        int floor = Math.Min(row.Visible, minKeys);
+        double target = keep.Value * total;
+        double mass = 0;
+        int kept = 0;
+        int keptSaturated = 0;
+        int keptLevels = 0;
+        for (int level = highest; kept < floor || mass < target;)
+        {
+            float next = level >= -128 ? (level * row.Step) + row.Origin : float.NegativeInfinity;
+            if (keptSaturated < saturated && Logit(scratch.Sort[saturated - 1 - keptSaturated]) >= next)
+            {
+                mass += Math.Exp(Logit(scratch.Sort[saturated - 1 - keptSaturated]) - top);
+                keptSaturated++;
+                kept++;
+                continue;
+            }
+
+            if (level < -128)
+            {
+                break;
+            }
+
+            double weight = Weight(row, level, top);
+            int available = levels[level + 128];
+            int forFloor = Math.Max(floor - kept, 0);
+            double forMass = weight > 0 ? Math.Ceiling((target - mass) / weight) : available;
+            int take = (int)Math.Min(available, Math.Max(forFloor, Math.Max(forMass, 0)));
+            mass += take * weight;
+            keptLevels += take;
+            kept += take;
+            level--;
+        }
+
+        if (kept == row.Visible)
+        {
+            KeepAll(mask, row.Visible);
+            reference = Saturated;
+            return kept;
+        }
+
+        TopKResult result;
+        select.Select(row.Scores, row.Visible, saturated + keptLevels, 0, mask, &result);
+        for (int i = 0; i < saturated - keptSaturated; i++)
+        {
+            uint key = (uint)scratch.Sort[i];
+            mask[key / 64] &= ~(1UL << (int)(key % 64));
+        }
+
+        reference = keptSaturated < saturated ? Saturated : result.Threshold;
+        return kept;
+    }
+
+    private void ScoreSaturated(in RowPilot row, int saturated, ulong* sort)
+    {
+        if (saturated == 0)
+        {
+            return;
+        }
+
+        int count = 0;
+        for (int i = 0; i < row.Visible; i++)
+        {
+            if (row.Scores[i] == Saturated)
+            {
+                float logit = VectorDot.Float(row.Query, row.Keys + (i * row.KeyStride), dim) * scale;
+                sort[count++] = ((ulong)Sortable(logit) << 32) | (uint)i;
+            }
+        }
+
+        new Span<ulong>(sort, saturated).Sort();
+    }
+
+    private static void CountLevels(in RowPilot row, int* levels)
+    {
+        new Span<int>(levels, 256).Clear();
+        for (int i = 0; i < row.Visible; i++)
+        {
+            levels[row.Scores[i] + 128]++;
+        }
+    }
+
+    private static double Weight(in RowPilot row, int level, float top) => Math.Exp((level * row.Step) + row.Origin - top);
+
+    private static uint Sortable(float value)
+    {
+        int bits = BitConverter.SingleToInt32Bits(value);
+        return (uint)(bits ^ ((bits >> 31) | int.MinValue));
+    }
+
+    private static float Logit(ulong sorted)
+    {
+        int bits = (int)(sorted >> 32);
+        return BitConverter.Int32BitsToSingle(bits ^ (~(bits >> 31) | int.MinValue));
+    }
+}

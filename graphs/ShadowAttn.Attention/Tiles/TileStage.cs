@@ -1,0 +1,182 @@
+using ShadowAttn.Kernels;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>A few neighbouring query rows of one head with their pilot scores: what a worker takes at a time.</summary>
+internal unsafe struct Tile
+{
+    public int Head;
+    public int FirstQuery;
+    public int Rows;
+
+    /// <summary>Pilot scores [Rows, visible keys of the last row].</summary>
+    public sbyte* Scores;
+
+    /// <summary>Bytes between rows of <see cref="Scores"/>.</summary>
+    public nint ScoreStride;
+
+    /// <summary>Quantised queries [Rows, dim], contiguous.</summary>
+    public sbyte* Q8;
+
+    /// <summary>What one step of q8 means, [Rows].</summary>
+    public float* RowScales;
+
+    /// <summary>What one score means in units of q8·k8: 2^b for the universal pilot.</summary>
+    public float ScoreUnit;
+}
+
+/// <summary>Selection and exact attention for a tile of rows whose pilot scores are there.</summary>
+internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, RowSelector selector, StageClock clock, bool tail)
+{
+    private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
+    private readonly GatherAttentionKernel gather = GatherAttention.Kernels.Best.Kernel;
+    private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
+
+    /// <summary>Selects and attends; adds to <paramref name="counters"/>.</summary>
+    public void Process(int worker, in Tile tile, WorkerScratch scratch, ref TileCounters counters)
+    {
+        long time = StageClock.Now;
+        SelectRows(tile, scratch, ref counters);
+        if (tail)
+        {
+            TailValues(tile, scratch);
+        }
+
+        time = clock.Add(worker, Stage.Select, time);
+        for (int row = 0; row < tile.Rows; row += 2)
+        {
+            AttendPair(tile, row, scratch);
+        }
+
+        clock.Add(worker, Stage.Gather, time);
+    }
+
+    private void SelectRows(in Tile tile, WorkerScratch scratch, ref TileCounters counters)
+    {
+        int kvHead = tile.Head / call.Group;
+        float* mean = keys.Mean + ((nint)kvHead * call.Dim);
+        int guess = counters.Guess;
+        int rescored = 0;
+        for (int row = 0; row < tile.Rows; row++)
+        {
+            int query = tile.FirstQuery + row;
+            float* q = call.Query(tile.Head, query);
+            RowPilot pilot = new()
+            {
+                Scores = tile.Scores + (row * tile.ScoreStride),
+                Visible = call.Visible(query),
+                Q8 = tile.Q8 + ((nint)row * call.Dim),
+                K8 = keys.K8 + (kvHead * keys.KeyStride8),
+                Query = q,
+                Keys = call.KeyRows(kvHead),
+                KeyStride = call.KRowStride,
+                Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale,
+                Origin = VectorDot.Float(q, mean, call.Dim) * call.Scale,
+            };
+            ulong* mask = scratch.Masks + ((nint)row * scratch.Words);
+            RowChoice choice = selector.Select(pilot, scratch, mask, ref guess, ref rescored);
+            scratch.Choices[row] = choice;
+            counters.Kept += choice.Kept;
+            if (call.Kept is { } kept)
+            {
+                counters.Saturated += new ReadOnlySpan<sbyte>(pilot.Scores, pilot.Visible).Count((sbyte)127);
+                new ReadOnlySpan<ulong>(mask, (pilot.Visible + 63) / 64).CopyTo(kept.Row(tile.Head, query));
+            }
+        }
+
+        counters.Guess = guess;
+        counters.Rescored += rescored;
+    }
+
+    /// <summary>The mean of the values that each row sees: the nearest prefix sum, then one row more at a time.</summary>
+    private void TailValues(in Tile tile, WorkerScratch scratch)
+    {
+        int dim = call.Dim;
+        int kvHead = tile.Head / call.Group;
+        float* values = call.ValueRows(kvHead);
+        int added = 0;
+        for (int row = 0; row < tile.Rows; row++)
+        {
+            int visible = call.Visible(tile.FirstQuery + row);
+            if (row == 0)
+            {
+                int block = visible / KeyPreparation.ValueBlock;
+                new ReadOnlySpan<double>(keys.ValuePrefix(kvHead, block), dim).CopyTo(new Span<double>(scratch.Sums, dim));
+                added = block * KeyPreparation.ValueBlock;
+            }
+
+            stats.AddSums(values + (added * call.VRowStride), call.VRowStride, visible - added, dim, scratch.Sums);
+            added = visible;
+            float* mean = scratch.TailValues + ((nint)row * dim);
+            double inverse = 1.0 / visible;
+            for (int d = 0; d < dim; d++)
+            {
+                mean[d] = (float)(scratch.Sums[d] * inverse);
+            }
+        }
+    }
+
+    private void AttendPair(in Tile tile, int row, WorkerScratch scratch)
+    {
+        int kvHead = tile.Head / call.Group;
+        int query = tile.FirstQuery + row;
+        bool pair = row + 1 < tile.Rows;
+        ulong* mask0 = scratch.Masks + ((nint)row * scratch.Words);
+        ulong* mask1 = mask0 + scratch.Words;
+        int words = (call.Visible(query) + 63) / 64;
+        GatherArguments arguments = new()
+        {
+            Row0 = Row(tile, row, scratch),
+            Both = scratch.Both,
+            First = scratch.First,
+            Second = scratch.Second,
+            Keys = call.KeyRows(kvHead),
+            KeyStride = call.KRowStride,
+            Values = call.ValueRows(kvHead),
+            ValueStride = call.VRowStride,
+            Dim = call.Dim,
+            Scale = call.Scale,
+            Scratch = scratch.Gather,
+        };
+        if (pair)
+        {
+            int words1 = (call.Visible(query + 1) + 63) / 64;
+            if (words1 > words)
+            {
+                mask0[words] = 0;
+                words = words1;
+            }
+
+            arguments.Row1 = Row(tile, row + 1, scratch);
+        }
+        else
+        {
+            mask1 = (ulong*)scratch.Sort;
+            new Span<ulong>(mask1, words).Clear();
+        }
+
+        SplitCounts counts;
+        select.Split(mask0, mask1, words, scratch.Both, scratch.First, scratch.Second, &counts);
+        arguments.Counts = counts;
+        gather.Attend(&arguments);
+    }
+
+    private GatherRow Row(in Tile tile, int row, WorkerScratch scratch) => new()
+    {
+        Query = call.Query(tile.Head, tile.FirstQuery + row),
+        Output = call.Output(tile.Head, tile.FirstQuery + row),
+        TailSum = scratch.Choices[row].TailSum,
+        TailLogit = scratch.Choices[row].TailLogit,
+        TailLimit = call.Visible(tile.FirstQuery + row) - scratch.Choices[row].Kept,
+        TailValue = scratch.TailValues + ((nint)row * call.Dim),
+    };
+}
+
+/// <summary>What a worker counts while it works; added up when the call ends.</summary>
+internal struct TileCounters
+{
+    public long Kept;
+    public long Saturated;
+    public long Rescored;
+    public int Guess;
+}

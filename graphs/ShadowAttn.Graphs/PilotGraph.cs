@@ -1,0 +1,60 @@
+using ShadowAttn.Interop;
+
+namespace ShadowAttn.Graphs;
+
+/// <summary>A finalised pilot graph; one thread at a time may execute it.</summary>
+public sealed unsafe class PilotGraph : IDisposable
+{
+    private readonly QnnGraph graph;
+
+    private PilotGraph(PilotGraphSpec spec, QnnGraph graph)
+    {
+        Spec = spec;
+        this.graph = graph;
+        QueryBytes = (nuint)spec.Rows * (nuint)spec.Dim;
+        KeyBytes = (nuint)spec.Keys * (nuint)spec.Dim;
+        ScoreBytes = (nuint)spec.Rows * (nuint)spec.Keys;
+    }
+
+    /// <summary>What the graph was composed for.</summary>
+    public PilotGraphSpec Spec { get; }
+
+    /// <summary>Bytes of Q8.</summary>
+    public nuint QueryBytes { get; }
+
+    /// <summary>Bytes of K8.</summary>
+    public nuint KeyBytes { get; }
+
+    /// <summary>Bytes of the scores.</summary>
+    public nuint ScoreBytes { get; }
+
+    /// <summary>Composes, validates and finalises the graph in a context.</summary>
+    /// <param name="context">The context that owns the graph.</param>
+    /// <param name="spec">The shape and the encodings.</param>
+    /// <exception cref="QnnException">The backend refuses the graph; the message has the call and its reason.</exception>
+    public static PilotGraph Compose(QnnContext context, PilotGraphSpec spec)
+    {
+        QnnGraphBuilder builder = context.CreateGraph(spec.Name);
+        var q = builder.Input("q8", QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Dim], QnnEncoding.ScaleOffset(spec.QueryScale, 0));
+        var k = builder.Input("k8", QnnDataType.SFixed8, [1, 1, spec.Keys, spec.Dim], QnnEncoding.ScaleOffset(spec.KeyScale, 0));
+        var s = builder.Output("scores", QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Keys], QnnEncoding.ScaleOffset(spec.OutputScale, 0));
+        builder.MatMul(q, k, s, transposeIn1: true);
+        return new PilotGraph(spec, builder.FinalizeGraph());
+    }
+
+    /// <summary>Scores the queries against the keys. Buffers are used in place and may change from call to call.</summary>
+    /// <param name="q8">[rows, dim].</param>
+    /// <param name="k8">[keys, dim].</param>
+    /// <param name="scores">Receives [rows, keys].</param>
+    /// <exception cref="QnnException">The backend reports an error.</exception>
+    public void Execute(sbyte* q8, sbyte* k8, sbyte* scores)
+    {
+        graph.BindInput(0, q8, QueryBytes);
+        graph.BindInput(1, k8, KeyBytes);
+        graph.BindOutput(0, scores, ScoreBytes);
+        graph.Execute();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => graph.Dispose();
+}

@@ -1,0 +1,144 @@
+using ShadowAttn.Attention;
+
+namespace ShadowAttn.Tests.Attention;
+
+/// <summary>The operator by its definition, one row at a time in double precision: universal pilot, selection, exact attention, tail.</summary>
+internal static class ReferenceAttention
+{
+    /// <summary>One head. q [rows, dim], k and v [keys, dim]; visible[r] is the number of keys that row r sees.</summary>
+    public static Result Run(
+        double[][] q, double[][] k, double[][] v, int[] visible, double scale, KeepRatio keep, int minKeys, TailCompensation tail)
+    {
+        int dim = q[0].Length;
+        int keys = k.Length;
+        int shift = (int)Math.Ceiling(Math.Log2(dim));
+        double sigma0 = 127 * Math.Pow(2, shift) / 3;
+        double[] mean = Mean(k, keys);
+        double absMax = k.Max(row => row.Select((x, d) => Math.Abs(x - mean[d])).Max());
+        double keyScale = Math.Max(absMax, 1e-30) / 127;
+        double[][] k8 = [.. k.Select(row => row.Select((x, d) => Math.Round((x - mean[d]) / keyScale)).ToArray())];
+        double[] power = new double[dim];
+        for (int d = 0; d < dim; d++)
+        {
+            power[d] = k8.Average(row => row[d] * row[d]);
+        }
+
+        var result = new Result(new double[q.Length][], new bool[q.Length][], 0);
+        for (int r = 0; r < q.Length; r++)
+        {
+            int n = visible[r];
+            double energy = q[r].Select((x, d) => x * x * power[d]).Sum();
+            double queryScale = Math.Max(Math.Max(q[r].Max(Math.Abs) / 127, Math.Sqrt(energy) / sigma0), 1e-30);
+            double[] q8 = [.. q[r].Select(x => Math.Round(x / queryScale))];
+            double[] products = [.. Enumerable.Range(0, n).Select(i => Dot(q8, k8[i]))];
+            double[] levels = [.. products.Select(p => Math.Clamp(Math.Floor((p / Math.Pow(2, shift)) + 0.5), -128, 127))];
+            double step = queryScale * keyScale * Math.Pow(2, shift);
+            double origin = Dot(q[r], mean);
+            double[] estimate = [.. levels.Select(l => ((l * step) + origin) * scale)];
+            double[] exact = [.. Enumerable.Range(0, n).Select(i => Dot(q[r], k[i]) * scale)];
+            double top = exact.Max();
+
+            double[] orderBy = levels;
+            int kept;
+            if (keep.IsMass)
+            {
+                orderBy = [.. estimate.Select((e, i) => levels[i] == 127 ? exact[i] : e)];
+                int[] byMass = Descending(orderBy);
+                double total = orderBy.Sum(e => Math.Exp(Math.Min(e - top, 0)));
+                double sum = 0;
+                kept = 0;
+                while (kept < n && sum / total < keep.Value)
+                {
+                    sum += Math.Exp(Math.Min(orderBy[byMass[kept]] - top, 0));
+                    kept++;
+                }
+
+                kept = Math.Min(n, Math.Max(minKeys, kept));
+            }
+            else
+            {
+                kept = Math.Min(n, Math.Max(minKeys, (int)Math.Ceiling(keep.Value * n)));
+                if (levels.Count(l => l == 127) > kept)
+                {
+                    result = result with { RescoredRows = result.RescoredRows + 1 };
+                    orderBy = products;
+                }
+            }
+
+            int[] order = Descending(orderBy);
+            bool[] take = new bool[n];
+            foreach (int i in order[..kept])
+            {
+                take[i] = true;
+            }
+
+            result.Kept[r] = take;
+            result.Output[r] = Attend(exact, estimate, take, v, n, tail, top);
+        }
+
+        return result;
+    }
+
+    /// <summary>Positions by falling value; of equal values the larger index first.</summary>
+    private static int[] Descending(double[] values) =>
+        [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenByDescending(i => i)];
+
+    private static double[] Attend(double[] exact, double[] estimate, bool[] take, double[][] v, int n, TailCompensation tail, double top)
+    {
+        int dim = v[0].Length;
+        double[] output = new double[dim];
+        double sum = 0;
+        double dropped = 0;
+        for (int i = 0; i < n; i++)
+        {
+            if (take[i])
+            {
+                double weight = Math.Exp(exact[i] - top);
+                sum += weight;
+                for (int d = 0; d < dim; d++)
+                {
+                    output[d] += weight * v[i][d];
+                }
+            }
+            else if (tail != TailCompensation.None)
+            {
+                dropped += Math.Exp(Math.Min(estimate[i] - top, 0));
+            }
+        }
+
+        double[] mean = Mean(v, n);
+        for (int d = 0; d < dim; d++)
+        {
+            output[d] = (output[d] + (dropped * mean[d])) / (sum + dropped);
+        }
+
+        return output;
+    }
+
+    private static double[] Mean(double[][] x, int rows)
+    {
+        double[] mean = new double[x[0].Length];
+        for (int r = 0; r < rows; r++)
+        {
+            for (int d = 0; d < mean.Length; d++)
+            {
+                mean[d] += x[r][d] / rows;
+            }
+        }
+
+        return mean;
+    }
+
+    private static double Dot(double[] a, double[] b)
+    {
+        double sum = 0;
+        for (int d = 0; d < a.Length; d++)
+        {
+            sum += a[d] * b[d];
+        }
+
+        return sum;
+    }
+
+    internal sealed record Result(double[][] Output, bool[][] Kept, int RescoredRows);
+}
