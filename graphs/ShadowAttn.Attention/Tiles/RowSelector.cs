@@ -105,12 +105,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
             highest--;
         }
 
-        float top = highest >= -128 ? (highest * row.Step) + row.Origin : float.NegativeInfinity;
-        if (saturated > 0)
-        {
-            top = Math.Max(top, Logit(scratch.Sort[saturated - 1]));
-        }
-
+        float top = saturated > 0 ? Logit(scratch.Sort[saturated - 1]) : ExactTop(row, highest);
         double total = 0;
         for (int level = -128; level < Saturated; level++)
         {
@@ -194,6 +189,21 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
         new Span<ulong>(sort, saturated).Sort();
     }
 
+    /// <summary>The largest exact logit of the keys at one level: with the highest level, nearly always the row's largest.</summary>
+    private float ExactTop(in RowPilot row, int level)
+    {
+        float top = float.NegativeInfinity;
+        for (int i = 0; i < row.Visible; i++)
+        {
+            if (row.Scores[i] == level)
+            {
+                top = Math.Max(top, VectorDot.Float(row.Query, row.Keys + (i * row.KeyStride), dim) * scale);
+            }
+        }
+
+        return top;
+    }
+
     private static void CountLevels(in RowPilot row, int* levels)
     {
         new Span<int>(levels, 256).Clear();
@@ -203,7 +213,8 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
         }
     }
 
-    private static double Weight(in RowPilot row, int level, float top) => Math.Exp((level * row.Step) + row.Origin - top);
+    /// <summary>The weight of a level's keys; an estimate above the largest exact logit counts as that.</summary>
+    private static double Weight(in RowPilot row, int level, float top) => Math.Exp(Math.Min((level * row.Step) + row.Origin - top, 0));
 
     private static uint Sortable(float value)
     {
