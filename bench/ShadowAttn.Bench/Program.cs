@@ -1,1 +1,15 @@
-return 0;
+using System.CommandLine;
+using ShadowAttn.Bench.Commands;
+
+var root = new RootCommand("Benchmarks of single kernels, and of attention against other libraries.")
+{
+    SuitesCommand.Create(),
+};
+ParseResult parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    Console.Error.WriteLine(parsed.Errors[0].Message);
+    return 2;
+}
+
+return parsed.Invoke();
