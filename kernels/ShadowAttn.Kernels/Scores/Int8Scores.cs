@@ -53,7 +53,8 @@ public static unsafe class Int8Scores
     public static KernelTable<Int8ScoresKernel> Kernels { get; } = new(
         "scores",
         new KernelVariant<Int8ScoresKernel>(InstructionSet.Scalar, Int8ScoresScalar.Kernel),
-        new KernelVariant<Int8ScoresKernel>(InstructionSet.AvxVnni, Int8ScoresAvxVnni.Kernel));
+        new KernelVariant<Int8ScoresKernel>(InstructionSet.AvxVnni, Int8ScoresAvxVnni.Kernel),
+        new KernelVariant<Int8ScoresKernel>(InstructionSet.Avx512, Int8ScoresAvx512.Kernel));
 
     /// <summary>scores[r, k] = clamp(⌊q8_r·k8_k / 2^shift + 1/2⌋, -128, 127).</summary>
     /// <param name="q8">[rows, dim], contiguous.</param>
