@@ -85,7 +85,9 @@ public static unsafe class DenseAttention
     /// <summary>All variants.</summary>
     public static KernelTable<DenseAttentionKernel> Kernels { get; } = new(
         "dense",
-        new KernelVariant<DenseAttentionKernel>(InstructionSet.Scalar, DenseAttentionScalar.Kernel));
+        new KernelVariant<DenseAttentionKernel>(InstructionSet.Scalar, DenseAttentionScalar.Kernel),
+        new KernelVariant<DenseAttentionKernel>(InstructionSet.Avx2, DenseAttentionAvx2.Kernel),
+        new KernelVariant<DenseAttentionKernel>(InstructionSet.Avx512, DenseAttentionAvx512.Kernel));
 
     /// <summary>Attention of one head; the queries are the last ones of the keys.</summary>
     /// <param name="queries">fp32 [rows, dim], contiguous.</param>

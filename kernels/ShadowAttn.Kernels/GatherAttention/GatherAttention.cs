@@ -83,7 +83,9 @@ public static unsafe class GatherAttention
     /// <summary>All variants.</summary>
     public static KernelTable<GatherAttentionKernel> Kernels { get; } = new(
         "gather",
-        new KernelVariant<GatherAttentionKernel>(InstructionSet.Scalar, GatherAttentionScalar.Kernel));
+        new KernelVariant<GatherAttentionKernel>(InstructionSet.Scalar, GatherAttentionScalar.Kernel),
+        new KernelVariant<GatherAttentionKernel>(InstructionSet.Avx2, GatherAttentionAvx2.Kernel),
+        new KernelVariant<GatherAttentionKernel>(InstructionSet.Avx512, GatherAttentionAvx512.Kernel));
 
     /// <summary>Scratch that a call needs, in floats.</summary>
     /// <param name="keys">The most keys that the two rows keep together, each counted once per row.</param>

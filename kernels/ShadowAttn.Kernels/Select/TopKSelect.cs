@@ -57,7 +57,9 @@ public static unsafe class TopKSelect
     /// <summary>All variants.</summary>
     public static KernelTable<TopKSelectKernel> Kernels { get; } = new(
         "select",
-        new KernelVariant<TopKSelectKernel>(InstructionSet.Scalar, TopKSelectScalar.Kernel));
+        new KernelVariant<TopKSelectKernel>(InstructionSet.Scalar, TopKSelectScalar.Kernel),
+        new KernelVariant<TopKSelectKernel>(InstructionSet.Avx2, TopKSelectAvx2.Kernel),
+        new KernelVariant<TopKSelectKernel>(InstructionSet.Avx512, TopKSelectAvx512.Kernel));
 
     /// <summary>Marks the <paramref name="keep"/> highest scores; of equal scores the larger index is kept first, as HTP's TopK has it.</summary>
     /// <param name="scores">The scores of one row.</param>

@@ -18,7 +18,9 @@ public static unsafe class TailMass
     /// <summary>All variants.</summary>
     public static KernelTable<TailMassKernel> Kernels { get; } = new(
         "tail-mass",
-        new KernelVariant<TailMassKernel>(InstructionSet.Scalar, TailMassScalar.Kernel));
+        new KernelVariant<TailMassKernel>(InstructionSet.Scalar, TailMassScalar.Kernel),
+        new KernelVariant<TailMassKernel>(InstructionSet.Avx2, TailMassAvx2.Kernel),
+        new KernelVariant<TailMassKernel>(InstructionSet.Avx512, TailMassAvx512.Kernel));
 
     /// <summary>Σ over the keys whose mask bit is clear of exp(step·(score - reference)).</summary>
     /// <param name="scores">The scores of one row.</param>

@@ -1,0 +1,153 @@
+using System.Runtime.CompilerServices;
+
+namespace ShadowAttn.Kernels;
+
+/// <summary>The instruction set's part of <see cref="DenseBlocks{TTiles}"/>.</summary>
+internal unsafe interface IDenseTiles
+{
+    /// <summary>Keys between two updates of the running maximum; a multiple of 64.</summary>
+    static abstract int KeyBlock { get; }
+
+    /// <summary>Elements between rows of logits.</summary>
+    static abstract int LogitStride { get; }
+
+    /// <summary>logits [6][64 of LogitStride] = packed queries [dim][6] times a panel [dim][64].</summary>
+    static abstract void Logits(float* queries, float* panel, int dim, float* logits);
+
+    /// <summary>The largest of <paramref name="seen"/> ≥ 1 logits.</summary>
+    static abstract float Largest(float* logits, int seen);
+
+    /// <summary>
+    /// Turns <paramref name="seen"/> logits into weights exp(logit - top), puts zeros behind them up to <paramref name="extent"/>, and returns
+    /// the sum of the weights. May write to the end of the row's last register.
+    /// </summary>
+    static abstract float Weigh(float* logits, float top, int seen, int extent);
+
+    /// <summary>exp(x), x ≤ 0.</summary>
+    static abstract float Exp(float x);
+
+    /// <summary>
+    /// sums [rows][dim of sumStride] = sums·shrink + weights·values. <paramref name="seen"/>[r] is how many keys row r sees and does not fall from
+    /// row to row. Rows up to the next multiple of 24 may be touched.
+    /// </summary>
+    static abstract void Values(float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride);
+
+    /// <summary>output [dim] = sums·factor.</summary>
+    static abstract void Finish(float* sums, float factor, int dim, float* output);
+}
+
+/// <summary>
+/// output = softmax(scale·q·kᵀ)·v by blocks of keys: for each block and each group of 24 rows, logits of 6 rows x 64 keys at a time, new maxima,
+/// weights, and sums over the values that shrink by exp(old maximum - new maximum). Panels and values that no row of a tile sees are left out.
+/// Scratch: scaled queries [rows/6][dim][6]; logits of a group; sums [rows][dim]; maximum and sum of each row; shrink factors of a group.
+/// </summary>
+internal static unsafe class DenseBlocks<TTiles>
+    where TTiles : struct, IDenseTiles
+{
+    private const int TileRows = 6;
+    private const int GroupRows = 24;
+
+    public static nint ScratchFloats(int rows, int dim)
+    {
+        nint padded = Pad(rows, GroupRows);
+        return (padded * dim) + (GroupRows * TTiles.LogitStride) + (padded * Pad(dim, 16)) + (2 * padded) + (2 * GroupRows);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Attend(DenseArguments* a)
+    {
+        int rows = a->Rows;
+        int dim = a->Dim;
+        int padded = Pad(rows, GroupRows);
+        nint sumStride = Pad(dim, 16);
+        float* logits = a->Scratch;
+        float* sums = logits + (GroupRows * TTiles.LogitStride);
+        float* queries = sums + (padded * sumStride);
+        float* tops = queries + ((nint)padded * dim);
+        float* totals = tops + padded;
+        float* shrink = totals + padded;
+        int* seen = (int*)(shrink + GroupRows);
+
+        PackQueries(a, padded, queries);
+        new Span<float>(sums, (int)(padded * sumStride)).Clear();
+        new Span<float>(tops, padded).Fill(float.NegativeInfinity);
+        new Span<float>(totals, padded).Clear();
+
+        int visible = a->FirstVisible + ((rows - 1) * a->VisibleStep);
+        for (int key = 0; key < visible; key += TTiles.KeyBlock)
+        {
+            float* panels = a->PackedKeys + ((nint)key * dim);
+            float* values = a->Values + (key * a->ValueStride);
+            for (int row = 0; row < rows; row += GroupRows)
+            {
+                int count = Math.Min(GroupRows, rows - row);
+                int first = a->FirstVisible + (row * a->VisibleStep) - key;
+                for (int r = 0; r < GroupRows; r++)
+                {
+                    seen[r] = Math.Clamp(first + (Math.Min(r, count - 1) * a->VisibleStep), 0, TTiles.KeyBlock);
+                }
+
+                if (seen[GroupRows - 1] == 0)
+                {
+                    continue;
+                }
+
+                for (int tile = 0; tile < count; tile += TileRows)
+                {
+                    for (int start = 0; start < seen[tile + TileRows - 1]; start += DenseKeyPanels.Width)
+                    {
+                        TTiles.Logits(
+                            queries + ((nint)(row + tile) * dim), panels + ((nint)start * dim), dim, logits + (tile * TTiles.LogitStride) + start);
+                    }
+                }
+
+                Weigh(logits, count, seen, tops + row, totals + row, shrink);
+                TTiles.Values(logits, values, a->ValueStride, dim, count, seen, shrink, sums + (row * sumStride), sumStride);
+            }
+        }
+
+        for (int r = 0; r < rows; r++)
+        {
+            TTiles.Finish(sums + (r * sumStride), 1 / totals[r], dim, a->Output + (r * a->OutputStride));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Weigh(float* logits, int count, int* seen, float* tops, float* totals, float* shrink)
+    {
+        int extent = seen[GroupRows - 1];
+        for (int r = 0; r < count; r++)
+        {
+            float old = tops[r];
+            if (seen[r] != 0)
+            {
+                tops[r] = MathF.Max(old, TTiles.Largest(logits + (r * TTiles.LogitStride), seen[r]));
+            }
+
+            shrink[r] = tops[r] == old ? 1 : TTiles.Exp(old - tops[r]);
+        }
+
+        for (int r = 0; r < count; r++)
+        {
+            totals[r] = (totals[r] * shrink[r]) + TTiles.Weigh(logits + (r * TTiles.LogitStride), tops[r], seen[r], extent);
+        }
+    }
+
+    /// <summary>Scaled queries by tiles of 6 rows, [tile][dim][6]; rows behind the last one are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackQueries(DenseArguments* a, int padded, float* queries)
+    {
+        int dim = a->Dim;
+        for (int row = 0; row < padded; row++)
+        {
+            float* packed = queries + ((nint)(row / TileRows * TileRows) * dim) + (row % TileRows);
+            float* query = a->Queries + (row * a->QueryStride);
+            for (int d = 0; d < dim; d++)
+            {
+                packed[d * TileRows] = row < a->Rows ? query[d] * a->Scale : 0;
+            }
+        }
+    }
+
+    private static int Pad(int count, int multiple) => (count + multiple - 1) / multiple * multiple;
+}

@@ -1,0 +1,182 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace ShadowAttn.Kernels;
+
+/// <summary>
+/// Σ w_i v_i of listed keys for a block of <c>TBlocks</c> x 8 channels, at most 6: two rows hold 12 accumulators in registers over all three lists, a
+/// shared value row is loaded once for both.
+/// </summary>
+internal static unsafe class GatherValuesAvx2
+{
+    /// <summary>
+    /// sums0 and sums1 [TBlocks·8] += Σ weights·values: over <c>both</c> for each row, then over <c>first</c> for row 0 and <c>second</c> for row 1. Weights of a
+    /// row are those of <c>both</c> followed by its own.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Accumulate<TBlocks>(GatherArguments* a, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+        where TBlocks : struct, IBlockCount
+    {
+        nint stride = a->ValueStride;
+        Vector256<float> x0 = TBlocks.Count > 0 ? Vector256.Load(sums0 + 0) : default;
+        Vector256<float> x1 = TBlocks.Count > 1 ? Vector256.Load(sums0 + 8) : default;
+        Vector256<float> x2 = TBlocks.Count > 2 ? Vector256.Load(sums0 + 16) : default;
+        Vector256<float> x3 = TBlocks.Count > 3 ? Vector256.Load(sums0 + 24) : default;
+        Vector256<float> x4 = TBlocks.Count > 4 ? Vector256.Load(sums0 + 32) : default;
+        Vector256<float> x5 = TBlocks.Count > 5 ? Vector256.Load(sums0 + 40) : default;
+        Vector256<float> y0 = TBlocks.Count > 0 ? Vector256.Load(sums1 + 0) : default;
+        Vector256<float> y1 = TBlocks.Count > 1 ? Vector256.Load(sums1 + 8) : default;
+        Vector256<float> y2 = TBlocks.Count > 2 ? Vector256.Load(sums1 + 16) : default;
+        Vector256<float> y3 = TBlocks.Count > 3 ? Vector256.Load(sums1 + 24) : default;
+        Vector256<float> y4 = TBlocks.Count > 4 ? Vector256.Load(sums1 + 32) : default;
+        Vector256<float> y5 = TBlocks.Count > 5 ? Vector256.Load(sums1 + 40) : default;
+        int* list = a->Both;
+        int count = a->Counts.Both;
+        for (int i = 0; i < count; i++)
+        {
+            float* v = values + (list[i] * stride);
+            Vector256<float> w0 = Vector256.Create(weights0[i]);
+            Vector256<float> w1 = Vector256.Create(weights1[i]);
+            if (TBlocks.Count > 0)
+            {
+                Vector256<float> v0 = Vector256.Load(v + 0);
+                x0 = Fma.MultiplyAdd(w0, v0, x0);
+                y0 = Fma.MultiplyAdd(w1, v0, y0);
+            }
+
+            if (TBlocks.Count > 1)
+            {
+                Vector256<float> v1 = Vector256.Load(v + 8);
+                x1 = Fma.MultiplyAdd(w0, v1, x1);
+                y1 = Fma.MultiplyAdd(w1, v1, y1);
+            }
+
+            if (TBlocks.Count > 2)
+            {
+                Vector256<float> v2 = Vector256.Load(v + 16);
+                x2 = Fma.MultiplyAdd(w0, v2, x2);
+                y2 = Fma.MultiplyAdd(w1, v2, y2);
+            }
+
+            if (TBlocks.Count > 3)
+            {
+                Vector256<float> v3 = Vector256.Load(v + 24);
+                x3 = Fma.MultiplyAdd(w0, v3, x3);
+                y3 = Fma.MultiplyAdd(w1, v3, y3);
+            }
+
+            if (TBlocks.Count > 4)
+            {
+                Vector256<float> v4 = Vector256.Load(v + 32);
+                x4 = Fma.MultiplyAdd(w0, v4, x4);
+                y4 = Fma.MultiplyAdd(w1, v4, y4);
+            }
+
+            if (TBlocks.Count > 5)
+            {
+                Vector256<float> v5 = Vector256.Load(v + 40);
+                x5 = Fma.MultiplyAdd(w0, v5, x5);
+                y5 = Fma.MultiplyAdd(w1, v5, y5);
+            }
+        }
+
+        weights0 += a->Counts.Both;
+        list = a->First;
+        count = a->Counts.First;
+        for (int i = 0; i < count; i++)
+        {
+            float* v = values + (list[i] * stride);
+            Vector256<float> w = Vector256.Create(weights0[i]);
+            x0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, Vector256.Load(v + 0), x0) : default;
+            x1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, Vector256.Load(v + 8), x1) : default;
+            x2 = TBlocks.Count > 2 ? Fma.MultiplyAdd(w, Vector256.Load(v + 16), x2) : default;
+            x3 = TBlocks.Count > 3 ? Fma.MultiplyAdd(w, Vector256.Load(v + 24), x3) : default;
+            x4 = TBlocks.Count > 4 ? Fma.MultiplyAdd(w, Vector256.Load(v + 32), x4) : default;
+            x5 = TBlocks.Count > 5 ? Fma.MultiplyAdd(w, Vector256.Load(v + 40), x5) : default;
+        }
+
+        weights1 += a->Counts.Both;
+        list = a->Second;
+        count = a->Counts.Second;
+        for (int i = 0; i < count; i++)
+        {
+            float* v = values + (list[i] * stride);
+            Vector256<float> w = Vector256.Create(weights1[i]);
+            y0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, Vector256.Load(v + 0), y0) : default;
+            y1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, Vector256.Load(v + 8), y1) : default;
+            y2 = TBlocks.Count > 2 ? Fma.MultiplyAdd(w, Vector256.Load(v + 16), y2) : default;
+            y3 = TBlocks.Count > 3 ? Fma.MultiplyAdd(w, Vector256.Load(v + 24), y3) : default;
+            y4 = TBlocks.Count > 4 ? Fma.MultiplyAdd(w, Vector256.Load(v + 32), y4) : default;
+            y5 = TBlocks.Count > 5 ? Fma.MultiplyAdd(w, Vector256.Load(v + 40), y5) : default;
+        }
+
+        if (TBlocks.Count > 0)
+        {
+            x0.Store(sums0 + 0);
+            y0.Store(sums1 + 0);
+        }
+
+        if (TBlocks.Count > 1)
+        {
+            x1.Store(sums0 + 8);
+            y1.Store(sums1 + 8);
+        }
+
+        if (TBlocks.Count > 2)
+        {
+            x2.Store(sums0 + 16);
+            y2.Store(sums1 + 16);
+        }
+
+        if (TBlocks.Count > 3)
+        {
+            x3.Store(sums0 + 24);
+            y3.Store(sums1 + 24);
+        }
+
+        if (TBlocks.Count > 4)
+        {
+            x4.Store(sums0 + 32);
+            y4.Store(sums1 + 32);
+        }
+
+        if (TBlocks.Count > 5)
+        {
+            x5.Store(sums0 + 40);
+            y5.Store(sums1 + 40);
+        }
+    }
+
+    /// <summary>The same for the last <paramref name="channels"/> channels, fewer than 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AccumulateRest(GatherArguments* a, int channels, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+    {
+        Vector256<float> part = LaneMasks.First256(channels).AsSingle();
+        nint stride = a->ValueStride;
+        Vector256<float> x = Vector256.Load(sums0);
+        Vector256<float> y = Vector256.Load(sums1);
+        int both = a->Counts.Both;
+        for (int i = 0; i < both; i++)
+        {
+            Vector256<float> v = Avx.MaskLoad(values + (a->Both[i] * stride), part);
+            x = Fma.MultiplyAdd(Vector256.Create(weights0[i]), v, x);
+            y = Fma.MultiplyAdd(Vector256.Create(weights1[i]), v, y);
+        }
+
+        for (int i = 0; i < a->Counts.First; i++)
+        {
+            Vector256<float> v = Avx.MaskLoad(values + (a->First[i] * stride), part);
+            x = Fma.MultiplyAdd(Vector256.Create(weights0[both + i]), v, x);
+        }
+
+        for (int i = 0; i < a->Counts.Second; i++)
+        {
+            Vector256<float> v = Avx.MaskLoad(values + (a->Second[i] * stride), part);
+            y = Fma.MultiplyAdd(Vector256.Create(weights1[both + i]), v, y);
+        }
+
+        x.Store(sums0);
+        y.Store(sums1);
+    }
+}

@@ -1,0 +1,311 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace ShadowAttn.Kernels;
+
+/// <summary>
+/// Σ w_i v_i of listed keys for a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over all three lists,
+/// a shared value row is loaded once for both. The key that comes <see cref="Ahead"/> places later is fetched meanwhile.
+/// </summary>
+internal static unsafe class GatherValuesAvx512
+{
+    /// <summary>Places ahead in the list whose value row is fetched.</summary>
+    private const int Ahead = 6;
+
+    /// <summary>
+    /// sums0 and sums1 [TBlocks·16] += Σ weights·values: over <c>both</c> for each row, then over <c>first</c> for row 0 and <c>second</c> for row 1. Weights of a
+    /// row are those of <c>both</c> followed by its own.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Accumulate<TBlocks>(GatherArguments* a, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+        where TBlocks : struct, IBlockCount
+    {
+        nint stride = a->ValueStride;
+        Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0 + 0) : default;
+        Vector512<float> x1 = TBlocks.Count > 1 ? Vector512.Load(sums0 + 16) : default;
+        Vector512<float> x2 = TBlocks.Count > 2 ? Vector512.Load(sums0 + 32) : default;
+        Vector512<float> x3 = TBlocks.Count > 3 ? Vector512.Load(sums0 + 48) : default;
+        Vector512<float> x4 = TBlocks.Count > 4 ? Vector512.Load(sums0 + 64) : default;
+        Vector512<float> x5 = TBlocks.Count > 5 ? Vector512.Load(sums0 + 80) : default;
+        Vector512<float> x6 = TBlocks.Count > 6 ? Vector512.Load(sums0 + 96) : default;
+        Vector512<float> x7 = TBlocks.Count > 7 ? Vector512.Load(sums0 + 112) : default;
+        Vector512<float> x8 = TBlocks.Count > 8 ? Vector512.Load(sums0 + 128) : default;
+        Vector512<float> x9 = TBlocks.Count > 9 ? Vector512.Load(sums0 + 144) : default;
+        Vector512<float> y0 = TBlocks.Count > 0 ? Vector512.Load(sums1 + 0) : default;
+        Vector512<float> y1 = TBlocks.Count > 1 ? Vector512.Load(sums1 + 16) : default;
+        Vector512<float> y2 = TBlocks.Count > 2 ? Vector512.Load(sums1 + 32) : default;
+        Vector512<float> y3 = TBlocks.Count > 3 ? Vector512.Load(sums1 + 48) : default;
+        Vector512<float> y4 = TBlocks.Count > 4 ? Vector512.Load(sums1 + 64) : default;
+        Vector512<float> y5 = TBlocks.Count > 5 ? Vector512.Load(sums1 + 80) : default;
+        Vector512<float> y6 = TBlocks.Count > 6 ? Vector512.Load(sums1 + 96) : default;
+        Vector512<float> y7 = TBlocks.Count > 7 ? Vector512.Load(sums1 + 112) : default;
+        Vector512<float> y8 = TBlocks.Count > 8 ? Vector512.Load(sums1 + 128) : default;
+        Vector512<float> y9 = TBlocks.Count > 9 ? Vector512.Load(sums1 + 144) : default;
+        int* list = a->Both;
+        int count = a->Counts.Both;
+        for (int i = 0; i < count; i++)
+        {
+            float* v = values + (list[i] * stride);
+            Vector512<float> w0 = Vector512.Create(weights0[i]);
+            Vector512<float> w1 = Vector512.Create(weights1[i]);
+            Fetch<TBlocks>(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
+            if (TBlocks.Count > 0)
+            {
+                Vector512<float> v0 = Vector512.Load(v + 0);
+                x0 = Avx512F.FusedMultiplyAdd(w0, v0, x0);
+                y0 = Avx512F.FusedMultiplyAdd(w1, v0, y0);
+            }
+
+            if (TBlocks.Count > 1)
+            {
+                Vector512<float> v1 = Vector512.Load(v + 16);
+                x1 = Avx512F.FusedMultiplyAdd(w0, v1, x1);
+                y1 = Avx512F.FusedMultiplyAdd(w1, v1, y1);
+            }
+
+            if (TBlocks.Count > 2)
+            {
+                Vector512<float> v2 = Vector512.Load(v + 32);
+                x2 = Avx512F.FusedMultiplyAdd(w0, v2, x2);
+                y2 = Avx512F.FusedMultiplyAdd(w1, v2, y2);
+            }
+
+            if (TBlocks.Count > 3)
+            {
+                Vector512<float> v3 = Vector512.Load(v + 48);
+                x3 = Avx512F.FusedMultiplyAdd(w0, v3, x3);
+                y3 = Avx512F.FusedMultiplyAdd(w1, v3, y3);
+            }
+
+            if (TBlocks.Count > 4)
+            {
+                Vector512<float> v4 = Vector512.Load(v + 64);
+                x4 = Avx512F.FusedMultiplyAdd(w0, v4, x4);
+                y4 = Avx512F.FusedMultiplyAdd(w1, v4, y4);
+            }
+
+            if (TBlocks.Count > 5)
+            {
+                Vector512<float> v5 = Vector512.Load(v + 80);
+                x5 = Avx512F.FusedMultiplyAdd(w0, v5, x5);
+                y5 = Avx512F.FusedMultiplyAdd(w1, v5, y5);
+            }
+
+            if (TBlocks.Count > 6)
+            {
+                Vector512<float> v6 = Vector512.Load(v + 96);
+                x6 = Avx512F.FusedMultiplyAdd(w0, v6, x6);
+                y6 = Avx512F.FusedMultiplyAdd(w1, v6, y6);
+            }
+
+            if (TBlocks.Count > 7)
+            {
+                Vector512<float> v7 = Vector512.Load(v + 112);
+                x7 = Avx512F.FusedMultiplyAdd(w0, v7, x7);
+                y7 = Avx512F.FusedMultiplyAdd(w1, v7, y7);
+            }
+
+            if (TBlocks.Count > 8)
+            {
+                Vector512<float> v8 = Vector512.Load(v + 128);
+                x8 = Avx512F.FusedMultiplyAdd(w0, v8, x8);
+                y8 = Avx512F.FusedMultiplyAdd(w1, v8, y8);
+            }
+
+            if (TBlocks.Count > 9)
+            {
+                Vector512<float> v9 = Vector512.Load(v + 144);
+                x9 = Avx512F.FusedMultiplyAdd(w0, v9, x9);
+                y9 = Avx512F.FusedMultiplyAdd(w1, v9, y9);
+            }
+        }
+
+        weights0 += a->Counts.Both;
+        list = a->First;
+        count = a->Counts.First;
+        for (int i = 0; i < count; i++)
+        {
+            float* v = values + (list[i] * stride);
+            Vector512<float> w = Vector512.Create(weights0[i]);
+            Fetch<TBlocks>(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
+            x0 = TBlocks.Count > 0 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 0), x0) : default;
+            x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), x1) : default;
+            x2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 32), x2) : default;
+            x3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 48), x3) : default;
+            x4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 64), x4) : default;
+            x5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 80), x5) : default;
+            x6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 96), x6) : default;
+            x7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 112), x7) : default;
+            x8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 128), x8) : default;
+            x9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 144), x9) : default;
+        }
+
+        weights1 += a->Counts.Both;
+        list = a->Second;
+        count = a->Counts.Second;
+        for (int i = 0; i < count; i++)
+        {
+            float* v = values + (list[i] * stride);
+            Vector512<float> w = Vector512.Create(weights1[i]);
+            Fetch<TBlocks>(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
+            y0 = TBlocks.Count > 0 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 0), y0) : default;
+            y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), y1) : default;
+            y2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 32), y2) : default;
+            y3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 48), y3) : default;
+            y4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 64), y4) : default;
+            y5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 80), y5) : default;
+            y6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 96), y6) : default;
+            y7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 112), y7) : default;
+            y8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 128), y8) : default;
+            y9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 144), y9) : default;
+        }
+
+        if (TBlocks.Count > 0)
+        {
+            x0.Store(sums0 + 0);
+            y0.Store(sums1 + 0);
+        }
+
+        if (TBlocks.Count > 1)
+        {
+            x1.Store(sums0 + 16);
+            y1.Store(sums1 + 16);
+        }
+
+        if (TBlocks.Count > 2)
+        {
+            x2.Store(sums0 + 32);
+            y2.Store(sums1 + 32);
+        }
+
+        if (TBlocks.Count > 3)
+        {
+            x3.Store(sums0 + 48);
+            y3.Store(sums1 + 48);
+        }
+
+        if (TBlocks.Count > 4)
+        {
+            x4.Store(sums0 + 64);
+            y4.Store(sums1 + 64);
+        }
+
+        if (TBlocks.Count > 5)
+        {
+            x5.Store(sums0 + 80);
+            y5.Store(sums1 + 80);
+        }
+
+        if (TBlocks.Count > 6)
+        {
+            x6.Store(sums0 + 96);
+            y6.Store(sums1 + 96);
+        }
+
+        if (TBlocks.Count > 7)
+        {
+            x7.Store(sums0 + 112);
+            y7.Store(sums1 + 112);
+        }
+
+        if (TBlocks.Count > 8)
+        {
+            x8.Store(sums0 + 128);
+            y8.Store(sums1 + 128);
+        }
+
+        if (TBlocks.Count > 9)
+        {
+            x9.Store(sums0 + 144);
+            y9.Store(sums1 + 144);
+        }
+    }
+
+    /// <summary>The same for the last <paramref name="channels"/> channels, fewer than 16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AccumulateRest(GatherArguments* a, int channels, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+    {
+        Vector512<float> part = LaneMasks.First512(channels).AsSingle();
+        nint stride = a->ValueStride;
+        Vector512<float> x = Vector512.Load(sums0);
+        Vector512<float> y = Vector512.Load(sums1);
+        int both = a->Counts.Both;
+        for (int i = 0; i < both; i++)
+        {
+            Vector512<float> v = Avx512F.MaskLoad(values + (a->Both[i] * stride), part, Vector512<float>.Zero);
+            x = Avx512F.FusedMultiplyAdd(Vector512.Create(weights0[i]), v, x);
+            y = Avx512F.FusedMultiplyAdd(Vector512.Create(weights1[i]), v, y);
+        }
+
+        for (int i = 0; i < a->Counts.First; i++)
+        {
+            Vector512<float> v = Avx512F.MaskLoad(values + (a->First[i] * stride), part, Vector512<float>.Zero);
+            x = Avx512F.FusedMultiplyAdd(Vector512.Create(weights0[both + i]), v, x);
+        }
+
+        for (int i = 0; i < a->Counts.Second; i++)
+        {
+            Vector512<float> v = Avx512F.MaskLoad(values + (a->Second[i] * stride), part, Vector512<float>.Zero);
+            y = Avx512F.FusedMultiplyAdd(Vector512.Create(weights1[both + i]), v, y);
+        }
+
+        x.Store(sums0);
+        y.Store(sums1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch<TBlocks>(float* row)
+        where TBlocks : struct, IBlockCount
+    {
+        if (TBlocks.Count > 0)
+        {
+            Sse.Prefetch0(row + 0);
+        }
+
+        if (TBlocks.Count > 1)
+        {
+            Sse.Prefetch0(row + 16);
+        }
+
+        if (TBlocks.Count > 2)
+        {
+            Sse.Prefetch0(row + 32);
+        }
+
+        if (TBlocks.Count > 3)
+        {
+            Sse.Prefetch0(row + 48);
+        }
+
+        if (TBlocks.Count > 4)
+        {
+            Sse.Prefetch0(row + 64);
+        }
+
+        if (TBlocks.Count > 5)
+        {
+            Sse.Prefetch0(row + 80);
+        }
+
+        if (TBlocks.Count > 6)
+        {
+            Sse.Prefetch0(row + 96);
+        }
+
+        if (TBlocks.Count > 7)
+        {
+            Sse.Prefetch0(row + 112);
+        }
+
+        if (TBlocks.Count > 8)
+        {
+            Sse.Prefetch0(row + 128);
+        }
+
+        if (TBlocks.Count > 9)
+        {
+            Sse.Prefetch0(row + 144);
+        }
+    }
+}
