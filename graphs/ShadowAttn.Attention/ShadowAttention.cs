@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
 using ShadowAttn.Memory;
@@ -28,15 +29,18 @@ public sealed class ShadowAttention : IDisposable
     /// <summary>An operator.</summary>
     /// <param name="backend">Scores the keys in mode <see cref="AttentionMode.Shadow"/>; not used, and may be null, in other modes.</param>
     /// <param name="options">Shape, mode and knobs.</param>
+    /// <param name="cache">Where finalised pilot graphs are kept between processes; null for nowhere.</param>
+    /// <param name="logger">Told what came from the cache and what was rebuilt.</param>
     /// <exception cref="ArgumentException">An option is wrong, or the mode needs a backend and there is none.</exception>
-    public ShadowAttention(QnnBackend? backend, AttentionOptions options)
+    public ShadowAttention(QnnBackend? backend, AttentionOptions options, ContextCache? cache = null, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
         if (options.Mode == AttentionMode.Shadow)
         {
-            graphs = new PilotGraphSet(backend ?? throw new ArgumentNullException(nameof(backend), "mode shadow needs a QNN backend; shadow-cpu needs none"));
+            ArgumentNullException.ThrowIfNull(backend, $"{nameof(backend)} (mode shadow needs a QNN backend; shadow-cpu needs none)");
+            graphs = new PilotGraphSet(backend, cache, logger);
         }
 
         pool = new WorkerPool(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
@@ -48,6 +52,9 @@ public sealed class ShadowAttention : IDisposable
 
     /// <summary>CPU threads in use, the caller's included.</summary>
     public int Threads => pool.Threads;
+
+    /// <summary>How the pilot graphs so far came about; all zero in modes without a backend.</summary>
+    public PilotPreparation Preparation => graphs?.Preparation ?? default;
 
     /// <summary>O = attention(Q, K, V). The queries are the last ones of the keys. All tensors are used in place.</summary>
     /// <param name="q">fp32 [heads, queries, headDim]; any strides with adjacent channels.</param>

@@ -42,6 +42,25 @@ public sealed unsafe class PilotGraph : IDisposable
         return new PilotGraph(spec, builder.FinalizeGraph());
     }
 
+    /// <summary>Takes the graph out of a context that was created from a binary, after checking that it is what the spec says.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="info">What the binary says of itself.</param>
+    /// <param name="spec">The shape and the encodings.</param>
+    /// <exception cref="QnnException">The binary has no such graph, or the backend cannot retrieve it.</exception>
+    public static PilotGraph Retrieve(QnnContext context, QnnBinaryInfo info, PilotGraphSpec spec)
+    {
+        QnnBinaryGraph graph = info.Graphs.FirstOrDefault(g => g.Name == spec.Name)
+            ?? throw new QnnException($"the context binary has no graph '{spec.Name}'");
+        bool fits = graph.Inputs.Count == 2
+            && graph.Outputs.Count == 1
+            && Is(graph.Inputs[0], spec.Rows, spec.Dim, spec.QueryScale)
+            && Is(graph.Inputs[1], spec.Keys, spec.Dim, spec.KeyScale)
+            && Is(graph.Outputs[0], spec.Rows, spec.Keys, spec.OutputScale);
+        return fits
+            ? new PilotGraph(spec, context.RetrieveGraph(graph))
+            : throw new QnnException($"graph '{spec.Name}' of the context binary has other tensors than its name says");
+    }
+
     /// <summary>Scores the queries against the keys. Buffers are used in place and may change from call to call.</summary>
     /// <param name="q8">[rows, dim].</param>
     /// <param name="k8">[keys, dim].</param>
@@ -57,4 +76,9 @@ public sealed unsafe class PilotGraph : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => graph.Dispose();
+
+    private static bool Is(QnnTensor tensor, int rows, int columns, float scale) =>
+        tensor.Spec.DataType == QnnDataType.SFixed8
+        && tensor.Spec.Shape.SequenceEqual([1, 1, rows, columns])
+        && tensor.Spec.Encoding.Equals(QnnEncoding.ScaleOffset(scale, 0));
 }

@@ -1,46 +1,66 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ShadowAttn.Interop;
 
 namespace ShadowAttn.Graphs;
 
-/// <summary>The pilot graphs of one backend, composed when they are first asked for and kept until the set is disposed.</summary>
+/// <summary>How the graphs of a <see cref="PilotGraphSet"/> came about.</summary>
+/// <param name="FromCache">Graphs taken from cached contexts.</param>
+/// <param name="Composed">Graphs composed and finalised.</param>
+/// <param name="Milliseconds">Time for both.</param>
+public readonly record struct PilotPreparation(int FromCache, int Composed, double Milliseconds);
+
+/// <summary>
+/// The pilot graphs of one backend: those that a plan asks for together share a context, which comes from the disk cache when it is there.
+/// </summary>
 public sealed class PilotGraphSet : IDisposable
 {
+    private static readonly TimeSpan LockWait = TimeSpan.FromSeconds(60);
+
     private readonly QnnBackend backend;
-    private readonly Dictionary<PilotGraphSpec, (QnnContext Context, PilotGraph Graph)> graphs = [];
+    private readonly ContextCache? cache;
+    private readonly ILogger log;
+    private readonly Lazy<ContextIdentity> identity;
+    private readonly Dictionary<PilotGraphSpec, PilotGraph> graphs = [];
+    private readonly List<QnnContext> contexts = [];
     private bool disposed;
 
     /// <summary>An empty set.</summary>
     /// <param name="backend">The backend; must outlive the set.</param>
-    public PilotGraphSet(QnnBackend backend)
+    /// <param name="cache">Where finalised contexts are kept between processes; null for nowhere.</param>
+    /// <param name="logger">Told what came from the cache and what was rebuilt.</param>
+    public PilotGraphSet(QnnBackend backend, ContextCache? cache = null, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(backend);
         this.backend = backend;
+        this.cache = cache;
+        log = logger ?? NullLogger.Instance;
+        identity = new Lazy<ContextIdentity>(() => ContextIdentity.Of(backend));
     }
 
-    /// <summary>The graph for a spec. Not for the path of a call: composing takes milliseconds and allocates.</summary>
-    /// <param name="spec">The shape and the encodings.</param>
-    /// <exception cref="QnnException">The backend refuses the graph.</exception>
+    /// <summary>How the graphs so far came about.</summary>
+    public PilotPreparation Preparation { get; private set; }
+
+    /// <summary>The graphs for some specs. Not for the path of a call: composing takes milliseconds and allocates.</summary>
+    /// <param name="specs">Shapes and encodings; repeats are fine.</param>
+    /// <returns>A graph per spec, in the order of <paramref name="specs"/>.</returns>
+    /// <exception cref="QnnException">The backend refuses a graph.</exception>
     /// <exception cref="ObjectDisposedException">The set has been disposed.</exception>
-    public PilotGraph Get(PilotGraphSpec spec)
+    public PilotGraph[] Get(IReadOnlyList<PilotGraphSpec> specs)
     {
+        ArgumentNullException.ThrowIfNull(specs);
         ObjectDisposedException.ThrowIf(disposed, this);
-        if (graphs.TryGetValue(spec, out (QnnContext, PilotGraph Graph) known))
+        PilotGraphSpec[] missing =
+        [
+            .. specs.Where(s => !graphs.ContainsKey(s)).Distinct().OrderBy(s => s.Keys).ThenBy(s => s.Name, StringComparer.Ordinal),
+        ];
+        if (missing.Length > 0)
         {
-            return known.Graph;
+            Prepare(missing);
         }
 
-        QnnContext context = backend.CreateContext();
-        try
-        {
-            PilotGraph graph = PilotGraph.Compose(context, spec);
-            graphs.Add(spec, (context, graph));
-            return graph;
-        }
-        catch
-        {
-            context.Dispose();
-            throw;
-        }
+        return [.. specs.Select(s => graphs[s])];
     }
 
     /// <inheritdoc/>
@@ -52,12 +72,124 @@ public sealed class PilotGraphSet : IDisposable
         }
 
         disposed = true;
-        foreach ((QnnContext context, PilotGraph graph) in graphs.Values)
+        foreach (PilotGraph graph in graphs.Values)
         {
             graph.Dispose();
+        }
+
+        foreach (QnnContext context in contexts)
+        {
             context.Dispose();
         }
 
         graphs.Clear();
+        contexts.Clear();
+    }
+
+    private void Prepare(PilotGraphSpec[] specs)
+    {
+        long start = Stopwatch.GetTimestamp();
+        bool cached = cache is not null && TryFromCache(specs);
+        if (!cached)
+        {
+            string description = cache is null ? string.Empty : identity.Value.Describe(specs);
+            using IDisposable? held = cache?.Lock(description, LockWait);
+
+            // Another process may have finished the same context while this one waited.
+            cached = cache is not null && TryFromCache(specs);
+            if (!cached)
+            {
+                Compose(specs, description);
+            }
+        }
+
+        double milliseconds = Preparation.Milliseconds + Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        Preparation = cached
+            ? Preparation with { FromCache = Preparation.FromCache + specs.Length, Milliseconds = milliseconds }
+            : Preparation with { Composed = Preparation.Composed + specs.Length, Milliseconds = milliseconds };
+        log.LogInformation("{Count} pilot graphs {Way}", specs.Length, cached ? "from the cache" : "composed");
+    }
+
+    private void Compose(PilotGraphSpec[] specs, string description)
+    {
+        QnnContext context = backend.CreateContext();
+        List<PilotGraph> composed = [];
+        try
+        {
+            foreach (PilotGraphSpec spec in specs)
+            {
+                composed.Add(PilotGraph.Compose(context, spec));
+            }
+
+            if (cache is not null)
+            {
+                Store(context, description);
+            }
+        }
+        catch
+        {
+            composed.ForEach(g => g.Dispose());
+            context.Dispose();
+            throw;
+        }
+
+        Keep(context, composed);
+    }
+
+    private void Store(QnnContext context, string description)
+    {
+        try
+        {
+            cache!.Write(description, context.GetBinary());
+        }
+        catch (QnnException e)
+        {
+            log.LogWarning("not cached: {Reason}", e.Message);
+        }
+    }
+
+    private bool TryFromCache(PilotGraphSpec[] specs)
+    {
+        string description = identity.Value.Describe(specs);
+        if (cache!.TryRead(description) is not { } binary)
+        {
+            return false;
+        }
+
+        QnnContext? context = null;
+        List<PilotGraph> retrieved = [];
+        try
+        {
+            QnnBinaryInfo info = backend.Library.SystemLibrary.ReadBinary(binary.Span);
+            context = backend.CreateContext(binary.Span);
+            foreach (PilotGraphSpec spec in specs)
+            {
+                retrieved.Add(PilotGraph.Retrieve(context, info, spec));
+            }
+
+            Keep(context, retrieved);
+            return true;
+        }
+        catch (QnnException e)
+        {
+            retrieved.ForEach(g => g.Dispose());
+            context?.Dispose();
+            if (e is QnnLoadException or QnnNotSupportedException)
+            {
+                log.LogWarning("cached contexts cannot be used: {Reason}", e.Message);
+            }
+            else
+            {
+                cache.Reject(description, e.Message);
+            }
+
+            return false;
+        }
+    }
+
+    private void Keep(QnnContext context, List<PilotGraph> added)
+    {
+        contexts.Add(context);
+        added.ForEach(g => graphs.Add(g.Spec, g));
     }
 }

@@ -48,12 +48,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         int rows = blockQueries * call.Group;
         int paddedKeys = ShapeBuckets.Keys(call.Keys);
 
-        int blocks = QueryBlock.Count(call.Queries, blockQueries);
-        units = new Unit[call.KvHeads * blocks];
-        for (int i = 0; i < units.Length; i++)
-        {
-            units[i] = Plan(i / blocks, i % blocks * blockQueries, rows, graphs);
-        }
+        units = Plan(rows, graphs);
 
         buckets = Uses(units);
         k8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
@@ -160,15 +155,30 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             g.Key.Rows, g.Key.Keys, g.Key.QueryScale, g.Key.KeyScale, g.Key.OutputScale, g.Count())),
     ];
 
-    private Unit Plan(int kvHead, int firstQuery, int rows, PilotGraphSet graphs)
+    private Unit[] Plan(int rows, PilotGraphSet graphs)
     {
-        int queries = Math.Min(blockQueries, call.Queries - firstQuery);
-        int bucketKeys = ShapeBuckets.Keys(call.Visible(firstQuery + queries - 1));
-        PilotGraphSpec spec = scales is { } paper
-            ? new PilotGraphSpec(rows, bucketKeys, call.Dim, paper.Query[kvHead], paper.Key[kvHead], paper.Output[kvHead])
-            : PilotGraphSpec.Universal(rows, bucketKeys, call.Dim, UniversalPilot.Shift(call.Dim));
-        return new Unit(kvHead, firstQuery, queries, graphs.Get(spec));
+        int blocks = QueryBlock.Count(call.Queries, blockQueries);
+        var specs = new PilotGraphSpec[call.KvHeads * blocks];
+        for (int i = 0; i < specs.Length; i++)
+        {
+            int last = Math.Min((i % blocks + 1) * blockQueries, call.Queries) - 1;
+            specs[i] = Spec(i / blocks, rows, ShapeBuckets.Keys(call.Visible(last)));
+        }
+
+        PilotGraph[] composed = graphs.Get(specs);
+        return
+        [
+            .. composed.Select((graph, i) =>
+            {
+                int first = i % blocks * blockQueries;
+                return new Unit(i / blocks, first, Math.Min(blockQueries, call.Queries - first), graph);
+            }),
+        ];
     }
+
+    private PilotGraphSpec Spec(int kvHead, int rows, int bucketKeys) => scales is { } paper
+        ? new PilotGraphSpec(rows, bucketKeys, call.Dim, paper.Query[kvHead], paper.Key[kvHead], paper.Output[kvHead])
+        : PilotGraphSpec.Universal(rows, bucketKeys, call.Dim, UniversalPilot.Shift(call.Dim));
 
     private void Submit(int unit)
     {

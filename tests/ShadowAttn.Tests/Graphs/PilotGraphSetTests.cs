@@ -1,0 +1,56 @@
+using ShadowAttn.Graphs;
+using ShadowAttn.Memory;
+using ShadowAttn.Tests.Interop.Htp;
+using Xunit;
+
+namespace ShadowAttn.Tests.Graphs;
+
+[Collection("HTP simulator")]
+public sealed class PilotGraphSetTests(HtpSimulator simulator)
+{
+    private static readonly PilotGraphSpec[] s_specs = [PilotGraphSpec.Universal(32, 64, 64, 6), PilotGraphSpec.Universal(32, 128, 64, 6)];
+
+    [Fact]
+    public void TheSecondProcessTakesItsGraphsFromTheCache()
+    {
+        HtpSimulator.SkipUnlessThere();
+        using var folder = new TemporaryFolder();
+        sbyte[] cold = Scores(new ContextCache(folder.Path), expectCached: false);
+        sbyte[] warm = Scores(new ContextCache(folder.Path), expectCached: true);
+        Assert.Equal(cold, warm);
+        Assert.Contains(cold, s => s != 0);
+    }
+
+    [Fact]
+    public void ABinaryThatTheBackendRefusesIsRebuilt()
+    {
+        HtpSimulator.SkipUnlessThere();
+        using var folder = new TemporaryFolder();
+        var cache = new ContextCache(folder.Path);
+        sbyte[] good = Scores(cache, expectCached: false);
+        string description = Assert.Single(cache.List()).Description;
+        byte[] binary = cache.TryRead(description)!.Value.ToArray();
+        foreach (byte[] broken in new[] { binary[..(binary.Length / 2)], new byte[4096], [1] })
+        {
+            cache.Write(description, broken);
+            Assert.Equal(good, Scores(cache, expectCached: false));
+            Assert.Equal(good, Scores(cache, expectCached: true));
+        }
+    }
+
+    private unsafe sbyte[] Scores(ContextCache cache, bool expectCached)
+    {
+        using var set = new PilotGraphSet(simulator.Backend, cache);
+        PilotGraph[] graphs = set.Get([s_specs[1], s_specs[0], s_specs[1]]);
+        Assert.Same(graphs[0], graphs[2]);
+        Assert.Equal(expectCached ? (2, 0) : (0, 2), (set.Preparation.FromCache, set.Preparation.Composed));
+        using UnmanagedBuffer q8 = UnmanagedBuffer.Allocate(32 * 64);
+        using UnmanagedBuffer k8 = UnmanagedBuffer.Allocate(128 * 64);
+        using UnmanagedBuffer scores = UnmanagedBuffer.Allocate(32 * 128);
+        var random = new Random(3);
+        random.NextBytes(q8.AsSpan<byte>());
+        random.NextBytes(k8.AsSpan<byte>());
+        graphs[0].Execute((sbyte*)q8.Pointer, (sbyte*)k8.Pointer, (sbyte*)scores.Pointer);
+        return scores.AsSpan<sbyte>().ToArray();
+    }
+}
