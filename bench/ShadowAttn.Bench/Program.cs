@@ -3,6 +3,7 @@ using ShadowAttn.Bench.Commands;
 
 var root = new RootCommand("Benchmarks of single kernels, and of attention against other libraries.")
 {
+    AttentionPeersCommand.Create(),
     SuitesCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);
