@@ -22,7 +22,9 @@ public static unsafe class ChannelStats
     /// <summary>All variants.</summary>
     public static KernelTable<ChannelStatsKernel> Kernels { get; } = new(
         "channel-stats",
-        new KernelVariant<ChannelStatsKernel>(InstructionSet.Scalar, ChannelStatsScalar.Kernel));
+        new KernelVariant<ChannelStatsKernel>(InstructionSet.Scalar, ChannelStatsScalar.Kernel),
+        new KernelVariant<ChannelStatsKernel>(InstructionSet.Avx2, ChannelStatsAvx2.Kernel),
+        new KernelVariant<ChannelStatsKernel>(InstructionSet.Avx512, ChannelStatsAvx512.Kernel));
 
     /// <summary>The mean over the rows of each channel.</summary>
     /// <param name="x">The matrix, fp32 [rows, dim] with <paramref name="rowStride"/> elements between the starts of rows.</param>

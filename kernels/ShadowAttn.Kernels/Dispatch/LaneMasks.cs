@@ -13,4 +13,19 @@ internal static class LaneMasks
     /// <summary>All ones in the first <paramref name="count"/> of 8 lanes of 32 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> First256(int count) => Vector256.GreaterThan(Vector256.Create(count), Vector256<int>.Indices);
+
+    /// <summary>All ones in the first <paramref name="count"/> of 8 lanes of 64 bits; none when it is not positive.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<double> First512Double(int count) =>
+        Vector512.LessThan(Vector512<long>.Indices, Vector512.Create((long)count)).AsDouble();
+
+    /// <summary>All ones in the first <paramref name="count"/> of 4 lanes of 64 bits; none when it is not positive.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<double> First256Double(int count) =>
+        Vector256.GreaterThan(Vector256.Create((long)count), Vector256<long>.Indices).AsDouble();
+
+    /// <summary>All ones in the first <paramref name="count"/> of 16 bytes, -128 to 127; none when it is not positive.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<sbyte> First128Bytes(int count) =>
+        Vector128.LessThan(Vector128<sbyte>.Indices, Vector128.Create((sbyte)count));
 }

@@ -34,7 +34,9 @@ public static unsafe class HalfConvert
     /// <summary>All variants.</summary>
     public static KernelTable<HalfConvertKernel> Kernels { get; } = new(
         "half-convert",
-        new KernelVariant<HalfConvertKernel>(InstructionSet.Scalar, HalfConvertScalar.Kernel));
+        new KernelVariant<HalfConvertKernel>(InstructionSet.Scalar, HalfConvertScalar.Kernel),
+        new KernelVariant<HalfConvertKernel>(InstructionSet.Avx2, HalfConvertAvx2.Kernel),
+        new KernelVariant<HalfConvertKernel>(InstructionSet.Avx512, HalfConvertAvx512.Kernel));
 
     /// <summary>fp16 bits to fp32.</summary>
     /// <param name="source">fp16 bits.</param>

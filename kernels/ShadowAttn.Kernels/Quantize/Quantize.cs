@@ -33,7 +33,9 @@ public static unsafe class Quantize
     /// <summary>All variants.</summary>
     public static KernelTable<QuantizeKernel> Kernels { get; } = new(
         "quantize",
-        new KernelVariant<QuantizeKernel>(InstructionSet.Scalar, QuantizeScalar.Kernel));
+        new KernelVariant<QuantizeKernel>(InstructionSet.Scalar, QuantizeScalar.Kernel),
+        new KernelVariant<QuantizeKernel>(InstructionSet.Avx2, QuantizeAvx2.Kernel),
+        new KernelVariant<QuantizeKernel>(InstructionSet.Avx512, QuantizeAvx512.Kernel));
 
     /// <summary>Keys to INT8: k8 = clamp(round((k - mean)·inverseScale), ±127).</summary>
     /// <param name="k">fp32 [keys, dim], rows <paramref name="rowStride"/> elements apart.</param>

@@ -156,10 +156,7 @@ internal readonly unsafe partial struct Int8ScoresAvx512
     /// <summary>The first <paramref name="count"/> bytes, zeros behind them; none when the count is not positive.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> LoadFirst(byte* from, int count) =>
-        Avx512BW.VL.MaskLoad(
-            from,
-            Vector128.LessThan(Vector128<sbyte>.Indices, Vector128.Create((sbyte)count)).AsByte(),
-            Vector128<byte>.Zero);
+        Avx512BW.VL.MaskLoad(from, LaneMasks.First128Bytes(count).AsByte(), Vector128<byte>.Zero);
 
     /// <summary>16 bytes of the staged keys 0, 16, 32 and 48 behind <paramref name="from"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,0 +1,152 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace ShadowAttn.Kernels;
+
+/// <summary>
+/// fp16 and bf16 by integers and one floating-point subtraction or addition, 16 values at a time; the formulas are at the vector forms, which other
+/// kernels may inline. No subnormal fp32 ever enters an arithmetic instruction on the way from fp16.
+/// </summary>
+internal static unsafe class HalfConvertAvx512
+{
+    private const int Lanes = 16;
+
+    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void F16ToF32(ushort* source, float* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        {
+            Vector512<float> a = F16(Vector256.Load(source + i));
+            Vector512<float> b = F16(Vector256.Load(source + i + Lanes));
+            a.Store(destination + i);
+            b.Store(destination + i + Lanes);
+        }
+
+        for (; i < count; i += Lanes)
+        {
+            Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
+            Avx512F.MaskStore(destination + i, mask.AsSingle(), F16(LoadFirst(source + i, mask)));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void F32ToF16(float* source, ushort* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        {
+            Vector256<ushort> a = ToF16(Vector512.Load(source + i));
+            Vector256<ushort> b = ToF16(Vector512.Load(source + i + Lanes));
+            a.Store(destination + i);
+            b.Store(destination + i + Lanes);
+        }
+
+        for (; i < count; i += Lanes)
+        {
+            Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
+            StoreFirst(destination + i, mask, ToF16(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Bf16ToF32(ushort* source, float* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        {
+            Vector512<float> a = Bf16(Vector256.Load(source + i));
+            Vector512<float> b = Bf16(Vector256.Load(source + i + Lanes));
+            a.Store(destination + i);
+            b.Store(destination + i + Lanes);
+        }
+
+        for (; i < count; i += Lanes)
+        {
+            Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
+            Avx512F.MaskStore(destination + i, mask.AsSingle(), Bf16(LoadFirst(source + i, mask)));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void F32ToBf16(float* source, ushort* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        {
+            Vector256<ushort> a = ToBf16(Vector512.Load(source + i));
+            Vector256<ushort> b = ToBf16(Vector512.Load(source + i + Lanes));
+            a.Store(destination + i);
+            b.Store(destination + i + Lanes);
+        }
+
+        for (; i < count; i += Lanes)
+        {
+            Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
+            StoreFirst(destination + i, mask, ToBf16(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
+        }
+    }
+
+    /// <summary>
+    /// fp16 to fp32. With e = (h &amp; 0x7FFF) &lt;&lt; 13: normal numbers are e + (112 &lt;&lt; 23); infinities and NaN add 112 &lt;&lt; 23 once more; for subnormals
+    /// e + (113 &lt;&lt; 23) is 2^-14 + the value, a normal number from which 2^-14 is subtracted exactly.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> F16(Vector256<ushort> half)
+    {
+        Vector512<int> signed = Avx512F.ConvertToVector512Int32(half.AsInt16());
+        Vector512<int> e = (signed << 13) & Vector512.Create(0x0FFFE000);
+        Vector512<int> normal = e + Vector512.Create(112 << 23);
+        Vector512<int> special = normal + Vector512.Create(112 << 23);
+        Vector512<int> subnormal = ((normal + Vector512.Create(1 << 23)).AsSingle() - Vector512.Create(6.103515625e-5f)).AsInt32();
+        Vector512<int> v = Vector512.ConditionalSelect(Vector512.LessThan(e, Vector512.Create(1 << 23)), subnormal, normal);
+        v = Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(e, Vector512.Create(31 << 23)), special, v);
+        return ((signed & Vector512.Create(int.MinValue)) | v).AsSingle();
+    }
+
+    /// <summary>
+    /// fp32 to fp16, round half to even. Normal results: half a unit less one, plus the last kept bit, is added below the kept bits; what then reaches
+    /// 65536 is infinity. Subnormal results: |x| + 1/2 has 2^-24 as its last bit, so that the addition rounds.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<ushort> ToF16(Vector512<float> x)
+    {
+        Vector512<int> bits = x.AsInt32();
+        Vector512<int> abs = bits & Vector512.Create(int.MaxValue);
+        Vector512<int> odd = Vector512.ShiftRightLogical(abs, 13) & Vector512<int>.One;
+        Vector512<int> normal = Vector512.ShiftRightArithmetic(abs + odd + Vector512.Create(0xFFF - (112 << 23)), 13);
+        normal = Vector512.Min(normal, Vector512.Create(0x7C00));
+        Vector512<int> subnormal = (abs.AsSingle() + Vector512.Create(0.5f)).AsInt32() - Vector512.Create(0x3F000000);
+        Vector512<int> v = Vector512.ConditionalSelect(Vector512.LessThan(abs, Vector512.Create(113 << 23)), subnormal, normal);
+        v = Vector512.ConditionalSelect(Vector512.GreaterThan(abs, Vector512.Create(255 << 23)), Vector512.Create(0x7E00), v);
+        v |= Vector512.ShiftRightLogical(bits & Vector512.Create(int.MinValue), 16);
+        return Avx512F.ConvertToVector256UInt16(v.AsUInt32());
+    }
+
+    /// <summary>bf16 to fp32: the upper half of the bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Bf16(Vector256<ushort> value) => (Avx512F.ConvertToVector512Int32(value) << 16).AsSingle();
+
+    /// <summary>fp32 to bf16, round half to even; a NaN is made quiet instead of rounded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<ushort> ToBf16(Vector512<float> x)
+    {
+        Vector512<int> bits = x.AsInt32();
+        Vector512<int> odd = Vector512.ShiftRightLogical(bits, 16) & Vector512<int>.One;
+        Vector512<int> rounded = bits + odd + Vector512.Create(0x7FFF);
+        Vector512<int> v = Vector512.ConditionalSelect(
+            Avx512F.CompareUnordered(x, x).AsInt32(), bits | Vector512.Create(0x400000), rounded);
+        return Avx512F.ConvertToVector256UInt16(Vector512.ShiftRightLogical(v, 16).AsUInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ushort> LoadFirst(ushort* from, Vector512<int> mask) =>
+        Avx512BW.VL.MaskLoad(from, Avx512F.ConvertToVector256Int16(mask).AsUInt16(), Vector256<ushort>.Zero);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreFirst(ushort* to, Vector512<int> mask, Vector256<ushort> values) =>
+        Avx512BW.VL.MaskStore(to, Avx512F.ConvertToVector256Int16(mask).AsUInt16(), values);
+}

@@ -1,0 +1,192 @@
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+using Xunit;
+
+namespace ShadowAttn.Tests.Kernels;
+
+public unsafe class HalfConvertTests
+{
+    public static TheoryData<InstructionSet> Variants => KernelVariants.Of(HalfConvert.Kernels);
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Every_fp16_value_widens_exactly(InstructionSet set)
+    {
+        float[] wide = ToF32(KernelVariants.Kernel(HalfConvert.Kernels, set).F16ToF32, AllPatterns());
+        for (int h = 0; h < wide.Length; h++)
+        {
+            AssertSame(ValueOfF16(h), wide[h], $"fp16 {h:X4}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Every_bf16_value_widens_exactly(InstructionSet set)
+    {
+        float[] wide = ToF32(KernelVariants.Kernel(HalfConvert.Kernels, set).Bf16ToF32, AllPatterns());
+        for (int h = 0; h < wide.Length; h++)
+        {
+            AssertSame(BitConverter.Int32BitsToSingle(h << 16), wide[h], $"bf16 {h:X4}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Narrowing_to_fp16_rounds_to_nearest_even(InstructionSet set)
+    {
+        float[] x = Neighbours(h => (float)ValueOfF16(h));
+        ushort[] narrow = To16(KernelVariants.Kernel(HalfConvert.Kernels, set).F32ToF16, x);
+        for (int i = 0; i < x.Length; i++)
+        {
+            double step = Math.Pow(2, Math.Max(Exponent(x[i]), -14) - 10);
+            double expected = Math.Round(x[i] / step, MidpointRounding.ToEven) * step;
+            AssertSame(Math.Abs(expected) >= 65536 ? Math.CopySign(double.PositiveInfinity, x[i]) : expected, ValueOfF16(narrow[i]), $"{x[i]:R}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Narrowing_to_bf16_rounds_to_nearest_even(InstructionSet set)
+    {
+        float[] x = Neighbours(h => BitConverter.Int32BitsToSingle(h << 16));
+        ushort[] narrow = To16(KernelVariants.Kernel(HalfConvert.Kernels, set).F32ToBf16, x);
+        for (int i = 0; i < x.Length; i++)
+        {
+            double step = Math.Pow(2, Math.Max(Exponent(x[i]), -126) - 7);
+            double expected = Math.Round(x[i] / step, MidpointRounding.ToEven) * step;
+            AssertSame((float)expected, BitConverter.Int32BitsToSingle(narrow[i] << 16), $"{x[i]:R}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Nan_of_any_payload_stays_nan(InstructionSet set)
+    {
+        HalfConvertKernel kernel = KernelVariants.Kernel(HalfConvert.Kernels, set);
+        float[] x = new float[46];
+        for (int bit = 0; bit < 23; bit++)
+        {
+            x[2 * bit] = BitConverter.UInt32BitsToSingle(0x7F800000u | (1u << bit));
+            x[(2 * bit) + 1] = BitConverter.UInt32BitsToSingle(0xFF800000u | (1u << bit));
+        }
+
+        Assert.All(To16(kernel.F32ToF16, x), h => Assert.True((h & 0x7FFF) > 0x7C00));
+        Assert.All(To16(kernel.F32ToBf16, x), h => Assert.True((h & 0x7FFF) > 0x7F80 && (h & 0x40) != 0));
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Every_length_stays_within_its_elements(InstructionSet set)
+    {
+        HalfConvertKernel kernel = KernelVariants.Kernel(HalfConvert.Kernels, set);
+        foreach (GuardPlacement placement in Enum.GetValues<GuardPlacement>())
+        {
+            for (int n = 1; n <= 70; n += n < 36 ? 1 : 7)
+            {
+                using var narrow = new GuardedArray<ushort>(n, placement);
+                using var wide = new GuardedArray<float>(n, placement);
+                foreach (bool f16 in new[] { true, false })
+                {
+                    for (int i = 0; i < n; i++)
+                    {
+                        narrow.Span[i] = (ushort)(0x3C00 + (i * 3));
+                    }
+
+                    ushort[] before = narrow.Span.ToArray();
+                    (f16 ? kernel.F16ToF32 : kernel.Bf16ToF32)(narrow.Pointer, wide.Pointer, n);
+                    narrow.Span.Clear();
+                    (f16 ? kernel.F32ToF16 : kernel.F32ToBf16)(wide.Pointer, narrow.Pointer, n);
+                    Assert.Equal(before, narrow.Span.ToArray());
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void The_span_forms_check_lengths()
+    {
+        float[] wide = new float[2];
+        ushort[] narrow = new ushort[2];
+        HalfConvert.F16ToF32([0x3C00, 0xC000], wide);
+        Assert.Equal([1f, -2f], wide);
+        HalfConvert.F32ToF16(wide, narrow);
+        Assert.Equal([0x3C00, 0xC000], narrow);
+        HalfConvert.F32ToBf16(wide, narrow);
+        Assert.Equal([0x3F80, 0xC000], narrow);
+        HalfConvert.Bf16ToF32(narrow, wide);
+        Assert.Equal([1f, -2f], wide);
+        Assert.Throws<ArgumentException>(() => HalfConvert.F16ToF32(new ushort[3], new float[2]));
+        Assert.Throws<ArgumentException>(() => HalfConvert.F32ToF16(new float[3], new ushort[2]));
+        Assert.Throws<ArgumentException>(() => HalfConvert.Bf16ToF32(new ushort[3], new float[2]));
+        Assert.Throws<ArgumentException>(() => HalfConvert.F32ToBf16(new float[3], new ushort[2]));
+    }
+
+    private static ushort[] AllPatterns() => [.. Enumerable.Range(0, 65536).Select(i => (ushort)i)];
+
+    /// <summary>Every second finite value of a 16-bit format with the midpoints to its neighbours and the fp32 values beside those.</summary>
+    private static float[] Neighbours(Func<int, float> value)
+    {
+        var x = new List<float> { float.MaxValue, float.MinValue, float.Epsilon, -float.Epsilon, 0f, -0f, 65504f, 65519.996f, 65520f, 1e6f };
+        for (int h = 0; h < 65535; h += 3)
+        {
+            float a = value(h), b = value(h + 1);
+            if (float.IsFinite(a) && float.IsFinite(b))
+            {
+                float middle = (a / 2) + (b / 2);
+                x.AddRange([a, middle, MathF.BitIncrement(middle), MathF.BitDecrement(middle)]);
+            }
+        }
+
+        return [.. x];
+    }
+
+    private static int Exponent(float x) => x == 0 ? -200 : Math.ILogB(x);
+
+    private static double ValueOfF16(int h)
+    {
+        int exponent = (h >> 10) & 31;
+        double mantissa = h & 0x3FF;
+        double magnitude = exponent switch
+        {
+            0 => mantissa * Math.Pow(2, -24),
+            31 => mantissa == 0 ? double.PositiveInfinity : double.NaN,
+            _ => (1 + (mantissa / 1024)) * Math.Pow(2, exponent - 15),
+        };
+        return (h & 0x8000) != 0 ? -magnitude : magnitude;
+    }
+
+    private static void AssertSame(double expected, double actual, string what)
+    {
+        bool same = double.IsNaN(expected)
+            ? double.IsNaN(actual)
+            : expected == actual && double.IsNegative(expected) == double.IsNegative(actual);
+        if (!same)
+        {
+            Assert.Fail($"{what}: {actual:R} should be {expected:R}");
+        }
+    }
+
+    private static float[] ToF32(delegate*<ushort*, float*, nint, void> convert, ushort[] source)
+    {
+        float[] destination = new float[source.Length];
+        fixed (ushort* s = source)
+        fixed (float* d = destination)
+        {
+            convert(s, d, source.Length);
+        }
+
+        return destination;
+    }
+
+    private static ushort[] To16(delegate*<float*, ushort*, nint, void> convert, float[] source)
+    {
+        ushort[] destination = new ushort[source.Length];
+        fixed (float* s = source)
+        fixed (ushort* d = destination)
+        {
+            convert(s, d, source.Length);
+        }
+
+        return destination;
+    }
+}
