@@ -47,6 +47,25 @@ public sealed unsafe class KeptKeys : IDisposable
         return buffer.AsSpan<ulong>((((long)head * Queries) + query) * Words * sizeof(ulong), Words);
     }
 
+    /// <summary>Marks every key that a row sees: what the modes that drop nothing keep.</summary>
+    internal void MarkVisible(AttentionCall call)
+    {
+        for (int head = 0; head < Heads; head++)
+        {
+            for (int query = 0; query < Queries; query++)
+            {
+                Span<ulong> row = Row(head, query);
+                int visible = call.Visible(query);
+                row.Clear();
+                row[..(visible / 64)].Fill(ulong.MaxValue);
+                if (visible % 64 != 0)
+                {
+                    row[visible / 64] = ulong.MaxValue >> (64 - (visible % 64));
+                }
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => buffer.Dispose();
 }

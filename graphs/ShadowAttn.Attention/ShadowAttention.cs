@@ -18,6 +18,7 @@ public sealed class ShadowAttention : IDisposable
 {
     private readonly AttentionCall call = new();
     private readonly AttentionReport report = new();
+    private readonly QnnBackend? backend;
     private readonly PilotGraphSet? graphs;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
@@ -27,7 +28,7 @@ public sealed class ShadowAttention : IDisposable
     private bool disposed;
 
     /// <summary>An operator.</summary>
-    /// <param name="backend">Scores the keys in mode <see cref="AttentionMode.Shadow"/>; not used, and may be null, in other modes.</param>
+    /// <param name="backend">Scores the keys in mode <see cref="AttentionMode.Shadow"/>, attends in <see cref="AttentionMode.NpuInt8"/>; may be null in other modes.</param>
     /// <param name="options">Shape, mode and knobs.</param>
     /// <param name="cache">Where finalised pilot graphs are kept between processes; null for nowhere.</param>
     /// <param name="logger">Told what came from the cache and what was rebuilt.</param>
@@ -37,9 +38,10 @@ public sealed class ShadowAttention : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
-        if (options.Mode == AttentionMode.Shadow)
+        if (options.Mode is AttentionMode.Shadow or AttentionMode.NpuInt8)
         {
-            ArgumentNullException.ThrowIfNull(backend, $"{nameof(backend)} (mode shadow needs a QNN backend; shadow-cpu needs none)");
+            ArgumentNullException.ThrowIfNull(backend, $"{nameof(backend)} (mode {options.Mode} needs a QNN backend; {AttentionMode.ShadowCpu} needs none)");
+            this.backend = backend;
             graphs = new PilotGraphSet(backend, cache, logger);
         }
 
@@ -123,6 +125,7 @@ public sealed class ShadowAttention : IDisposable
         {
             AttentionMode.Dense => new DensePipeline(call, pool, clock),
             AttentionMode.ShadowCpu => new ShadowCpuPipeline(call, Options, pool, clock),
+            AttentionMode.NpuInt8 => new NpuInt8Pipeline(call, pool, clock, backend!),
             _ => new ShadowPipeline(call, Options, pool, clock, graphs!),
         };
         shape = (call.Queries, call.Keys);

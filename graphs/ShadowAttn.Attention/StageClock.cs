@@ -12,12 +12,13 @@ internal enum Stage
     Gather,
     Pack,
     Dense,
+    Dequantize,
 }
 
 /// <summary>Time per worker and stage; a cache line apart so that workers do not disturb each other.</summary>
 internal sealed class StageClock(int workers)
 {
-    private const int Stages = 6;
+    private const int Stages = 7;
     private const int Stride = 16;
 
     private readonly long[] ticks = new long[workers * Stride];

@@ -11,6 +11,9 @@ public enum AttentionMode
 
     /// <summary>Exact attention over all visible keys on the CPU.</summary>
     Dense,
+
+    /// <summary>The whole attention in INT8 on the QNN backend, per-tensor encodings: the baseline that loses accuracy.</summary>
+    NpuInt8,
 }
 
 /// <summary>What happens to the softmax mass of the dropped keys.</summary>

@@ -65,10 +65,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         report.KeptKeys = report.VisibleKeys;
         report.Add("pack", "cpu", clock.Milliseconds(Stage.Pack));
         report.Add("attention", "cpu", clock.Milliseconds(Stage.Dense));
-        if (call.Kept is { } kept)
-        {
-            MarkAll(kept);
-        }
+        call.Kept?.MarkVisible(call);
     }
 
     /// <inheritdoc/>
@@ -123,24 +120,6 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
                 Scratch = denseScratch,
             };
             kernel.Attend(&arguments);
-        }
-    }
-
-    private void MarkAll(KeptKeys kept)
-    {
-        for (int head = 0; head < call.Heads; head++)
-        {
-            for (int query = 0; query < call.Queries; query++)
-            {
-                Span<ulong> row = kept.Row(head, query);
-                int visible = call.Visible(query);
-                row.Clear();
-                row[..(visible / 64)].Fill(ulong.MaxValue);
-                if (visible % 64 != 0)
-                {
-                    row[visible / 64] = ulong.MaxValue >> (64 - (visible % 64));
-                }
-            }
         }
     }
 }

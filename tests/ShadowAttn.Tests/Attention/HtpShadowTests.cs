@@ -33,4 +33,20 @@ public sealed class HtpShadowTests(HtpSimulator simulator)
         data.Compute(options, simulator.Backend, kept);
         Assert.InRange(data.Accuracy(options, kept).Recall, 0.9, 1);
     }
+
+    [Theory]
+    [InlineData(6, 2, 70, 70, 64, true)]
+    [InlineData(2, 1, 300, 600, 64, true)]
+    [InlineData(2, 2, 40, 100, 128, false)]
+    public void WholeAttentionInInt8IsNearButNotExact(int heads, int kvHeads, int queries, int keys, int dim, bool causal)
+    {
+        HtpSimulator.SkipUnlessThere();
+        using var data = new AttentionCase(heads, kvHeads, queries, keys, dim, seed: keys);
+        AttentionOptions options = data.Options with { Causal = causal, Mode = AttentionMode.NpuInt8 };
+        using var kept = new KeptKeys(heads, queries, keys);
+        data.Compute(options, simulator.Backend, kept);
+        AttentionAccuracy accuracy = data.Accuracy(options, kept);
+        Assert.Equal(1, accuracy.CapturedMass, 12);
+        Assert.InRange(accuracy.RelL2Error, 0.001, 0.25);
+    }
 }

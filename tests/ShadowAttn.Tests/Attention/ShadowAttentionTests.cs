@@ -191,7 +191,7 @@ public sealed class ShadowAttentionTests
         Expect(good with { Threads = -1 }, "Threads");
         Expect(good with { Scale = float.NaN }, "Scale");
         Expect(good with { Keep = default }, "Keep");
-        Expect(good with { Mode = AttentionMode.Shadow }, "mode shadow needs a QNN backend");
+        Expect(good with { Mode = AttentionMode.Shadow }, "mode Shadow needs a QNN backend");
 
         static void Expect(AttentionOptions options, string message) =>
             Assert.Contains(message, Assert.ThrowsAny<ArgumentException>(() => new ShadowAttention(null, options)).Message, StringComparison.Ordinal);

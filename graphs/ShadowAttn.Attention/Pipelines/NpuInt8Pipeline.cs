@@ -1,0 +1,285 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using ShadowAttn.Graphs;
+using ShadowAttn.Interop;
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>
+/// The whole attention in INT8 on the QNN backend, one graph per block of queries, encodings per tensor and static: calibrated on the first
+/// input as post-training quantisation would be.
+/// </summary>
+internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
+{
+    /// <summary>The low end of the logits' encoding lies at least so far below zero, so that masked keys weigh next to nothing.</summary>
+    private const float MinLogitRange = 12;
+
+    private readonly AttentionCall call;
+    private readonly WorkerPool pool;
+    private readonly StageClock clock;
+    private readonly Int8AttentionGraph[] graphs;
+    private readonly int blockQueries;
+    private readonly int paddedKeys;
+    private readonly UnmanagedBuffer q8;
+    private readonly UnmanagedBuffer k8;
+    private readonly UnmanagedBuffer v8;
+    private readonly UnmanagedBuffer o8;
+    private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
+    private Int8AttentionSpec scales;
+    private Step step;
+    private int kvHead;
+    private int block;
+    private int nextItem;
+    private long npuTicks;
+
+    public NpuInt8Pipeline(AttentionCall call, WorkerPool pool, StageClock clock, QnnBackend backend)
+    {
+        this.call = call;
+        this.pool = pool;
+        this.clock = clock;
+        blockQueries = ShapeBuckets.Queries(call.Queries);
+        paddedKeys = ShapeBuckets.Keys(call.Keys);
+        scales = Calibrate();
+        graphs = new Int8AttentionGraph[QueryBlock.Count(call.Queries, blockQueries)];
+        nint rowBytes = (nint)call.Group * blockQueries * call.Dim;
+        q8 = UnmanagedBuffer.Allocate(rowBytes);
+        o8 = UnmanagedBuffer.Allocate(rowBytes);
+        k8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
+        v8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
+        try
+        {
+            for (int i = 0; i < graphs.Length; i++)
+            {
+                int last = Math.Min((i + 1) * blockQueries, call.Queries) - 1;
+                graphs[i] = Int8AttentionGraph.Compose(backend, scales with
+                {
+                    Keys = ShapeBuckets.Keys(call.Visible(last)),
+                    FirstVisible = call.Visible(i * blockQueries),
+                });
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    private enum Step
+    {
+        Keys,
+        Queries,
+        Output,
+    }
+
+    /// <inheritdoc/>
+    public void Run()
+    {
+        npuTicks = 0;
+        Start(Step.Keys);
+        for (kvHead = 0; kvHead < call.KvHeads; kvHead++)
+        {
+            for (block = 0; block < graphs.Length; block++)
+            {
+                Start(Step.Queries);
+                long start = StageClock.Now;
+                nint keys = (nint)kvHead * paddedKeys * call.Dim;
+                graphs[block].Execute(q8.Pointer, (sbyte*)k8.Pointer + keys, (sbyte*)v8.Pointer + keys, o8.Pointer);
+                npuTicks += StageClock.Now - start;
+                Start(Step.Output);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Run(int worker)
+    {
+        long start = StageClock.Now;
+        switch (step)
+        {
+            case Step.Keys:
+                for (int item = Next(); item < 2 * call.KvHeads; item = Next())
+                {
+                    QuantizeKeys(item / 2, values: item % 2 == 1);
+                }
+
+                clock.Add(worker, Stage.Quantize, start);
+                break;
+            case Step.Queries:
+                for (int head = Next(); head < call.Group; head = Next())
+                {
+                    QuantizeQueries(head);
+                }
+
+                clock.Add(worker, Stage.Quantize, start);
+                break;
+            default:
+                for (int head = Next(); head < call.Group; head = Next())
+                {
+                    DequantizeOutput(head);
+                }
+
+                clock.Add(worker, Stage.Dequantize, start);
+                break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Report(AttentionReport report)
+    {
+        double npu = npuTicks * 1000.0 / Stopwatch.Frequency;
+        report.KeptKeys = report.VisibleKeys;
+        report.ExposedEstimateMilliseconds = npu;
+        report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
+        report.Add("attention", "npu", npu);
+        report.Add("dequantize", "cpu", clock.Milliseconds(Stage.Dequantize));
+        call.Kept?.MarkVisible(call);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Int8AttentionGraph? graph in graphs)
+        {
+            graph?.Dispose();
+        }
+
+        q8.Dispose();
+        k8.Dispose();
+        v8.Dispose();
+        o8.Dispose();
+    }
+
+    private void Start(Step next)
+    {
+        step = next;
+        nextItem = 0;
+        pool.Run(this);
+    }
+
+    private int Next() => Interlocked.Increment(ref nextItem) - 1;
+
+    private void QuantizeKeys(int head, bool values)
+    {
+        float* source = values ? call.ValueRows(head) : call.KeyRows(head);
+        nint stride = values ? call.VRowStride : call.KRowStride;
+        float scale = values ? scales.ValueScale : scales.KeyScale;
+        sbyte* target = (sbyte*)(values ? v8 : k8).Pointer + ((nint)head * paddedKeys * call.Dim);
+        quantize.Keys(source, stride, call.Keys, call.Dim, null, 1 / scale, target, call.Dim, null);
+    }
+
+    private void QuantizeQueries(int head)
+    {
+        int first = block * blockQueries;
+        int rows = Math.Min(blockQueries, call.Queries - first);
+        byte* target = q8.Pointer + ((nint)head * blockQueries * call.Dim);
+        float* source = call.Query((kvHead * call.Group) + head, first);
+        quantize.Keys(source, call.QRowStride, rows, call.Dim, null, call.Scale / scales.QueryScale, (sbyte*)target, call.Dim, null);
+        foreach (ref byte x in new Span<byte>(target, rows * call.Dim))
+        {
+            x ^= 0x80;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void DequantizeOutput(int head)
+    {
+        int first = block * blockQueries;
+        int rows = Math.Min(blockQueries, call.Queries - first);
+        for (int row = 0; row < rows; row++)
+        {
+            byte* source = o8.Pointer + ((((nint)head * blockQueries) + row) * call.Dim);
+            float* target = call.Output((kvHead * call.Group) + head, first + row);
+            for (int d = 0; d < call.Dim; d++)
+            {
+                target[d] = (source[d] - 128) * scales.OutputScale;
+            }
+        }
+    }
+
+    /// <summary>Ranges of Q, K and V as they are, of the logits by their exact products, of O by exact attention; one scale for all heads.</summary>
+    private Int8AttentionSpec Calibrate()
+    {
+        float query = AbsMax(call.Q, call.QHeadStride, call.QRowStride, call.Heads, call.Queries) * MathF.Abs(call.Scale) / 127;
+        float logit = 0;
+        float output = 0;
+        float[] logits = new float[call.Keys];
+        double[] row = new double[call.Dim];
+        for (int head = 0; head < call.Heads; head++)
+        {
+            float* keys = call.KeyRows(head / call.Group);
+            float* values = call.ValueRows(head / call.Group);
+            for (int i = 0; i < call.Queries; i++)
+            {
+                int visible = call.Visible(i);
+                for (int key = 0; key < visible; key++)
+                {
+                    logits[key] = VectorDot.Float(call.Query(head, i), keys + (key * call.KRowStride), call.Dim) * call.Scale;
+                    logit = MathF.Max(logit, MathF.Abs(logits[key]));
+                }
+
+                // Every sixteenth row says enough about the range of O.
+                output = i % 16 == 15 || i == call.Queries - 1 ? MathF.Max(output, OutputRange(logits.AsSpan(0, visible), values, row)) : output;
+            }
+        }
+
+        return new Int8AttentionSpec(
+            call.Group,
+            blockQueries,
+            paddedKeys,
+            call.Dim,
+            call.Visible(0),
+            call.Causal ? 1 : 0,
+            Positive(query),
+            Positive(AbsMax(call.K, call.KHeadStride, call.KRowStride, call.KvHeads, call.Keys) / 127),
+            Positive(MathF.Max(logit, MinLogitRange) / 127),
+            Positive(AbsMax(call.V, call.VHeadStride, call.VRowStride, call.KvHeads, call.Keys) / 127),
+            Positive(output / 127));
+    }
+
+    private float OutputRange(Span<float> logits, float* values, double[] row)
+    {
+        float top = float.NegativeInfinity;
+        foreach (float l in logits)
+        {
+            top = MathF.Max(top, l);
+        }
+
+        Array.Clear(row);
+        double sum = 0;
+        for (int key = 0; key < logits.Length; key++)
+        {
+            double weight = Math.Exp(logits[key] - top);
+            sum += weight;
+            float* value = values + (key * call.VRowStride);
+            for (int d = 0; d < row.Length; d++)
+            {
+                row[d] += weight * value[d];
+            }
+        }
+
+        double range = 0;
+        foreach (double x in row)
+        {
+            range = Math.Max(range, Math.Abs(x / sum));
+        }
+
+        return (float)range;
+    }
+
+    private float AbsMax(float* x, nint headStride, nint rowStride, int heads, int rows)
+    {
+        ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
+        float max = 0;
+        for (int head = 0; head < heads; head++)
+        {
+            max = MathF.Max(max, stats.AbsMax(x + (head * headStride), rowStride, rows, call.Dim, null));
+        }
+
+        return max;
+    }
+
+    private static float Positive(float scale) => scale > Quantize.MinScale && float.IsFinite(scale) ? scale : 1;
+}
