@@ -1,1 +1,4 @@
-return 0;
+using ShadowAttn.Cli;
+using ShadowAttn.Cli.Terminal;
+
+return EntryPoint.Run(args, CommandConsole.OfProcess());

@@ -1,0 +1,80 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using ShadowAttn.Interop;
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Cli.Doctor;
+
+/// <summary>Finds out what this machine has.</summary>
+internal static class DoctorProbe
+{
+    /// <summary>Looks at everything.</summary>
+    /// <param name="places">Where to look for QNN backends.</param>
+    public static DoctorReport Probe(QnnSearchPlaces places) => new(
+        Version(),
+        new SystemReport(RuntimeInformation.OSDescription, RuntimeInformation.ProcessArchitecture.ToString(), RuntimeInformation.FrameworkDescription),
+        Environment.ProcessorCount,
+        new IsaReport(
+            InstructionSets.Name(InstructionSets.Active),
+            [.. InstructionSets.Supported.Select(InstructionSets.Name)],
+            InstructionSets.Validate()),
+        [.. Enum.GetValues<BufferKind>().Select(ProbeMemory)],
+        new QnnReport(
+            QnnApiVersion.Bindings.ToString(),
+            QnnApiVersion.Oldest.ToString(),
+            places.SdkRoot,
+            [.. QnnSearch.Probe(places).Select(ProbeBackend)]));
+
+    private static string Version()
+    {
+        string text = typeof(DoctorProbe).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+        int plus = text.IndexOf('+', StringComparison.Ordinal);
+        return plus < 0 ? text : text[..plus];
+    }
+
+    private static MemoryReport ProbeMemory(BufferKind kind)
+    {
+        bool available = UnmanagedBuffer.IsAvailable(kind, out string detail);
+        string name = kind switch
+        {
+            BufferKind.Heap => "heap",
+            BufferKind.HugePages => "huge-pages",
+            BufferKind.MemFd => "memfd",
+            BufferKind.RpcMem => "rpcmem",
+            BufferKind.DmaBufHeap => "dma-buf",
+            _ => kind.ToString(),
+        };
+        return new MemoryReport(name, available, detail);
+    }
+
+    private static BackendReport ProbeBackend(QnnSearchResult result)
+    {
+        string source = result.Candidate.Source switch
+        {
+            QnnSearchSource.Explicit => "path",
+            QnnSearchSource.EnvironmentVariable => QnnSearchPlaces.BackendVariable,
+            QnnSearchSource.Application => "application",
+            QnnSearchSource.Sdk => QnnSearchPlaces.SdkVariable,
+            _ => "system",
+        };
+        string? build = null;
+        bool isMissing = result.Candidate.Source != QnnSearchSource.System && !Path.Exists(result.Candidate.Path);
+        string detail = isMissing ? "there is no such file" : InputException.OneLine(result.Detail);
+        if (result.Usable)
+        {
+            try
+            {
+                using QnnBackend backend = QnnBackend.Open(result.Candidate.Path);
+                build = backend.BuildId;
+            }
+            catch (QnnException e)
+            {
+                return new BackendReport(source, result.Candidate.Path, false, InputException.OneLine($"{detail}, but it does not start: {e.Message}"),
+                    result.Info?.CoreApiVersion.ToString(), null);
+            }
+        }
+
+        return new BackendReport(source, result.Candidate.Path, result.Usable, detail, result.Info?.CoreApiVersion.ToString(), build);
+    }
+}

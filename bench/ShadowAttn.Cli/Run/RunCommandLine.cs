@@ -1,0 +1,186 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using ShadowAttn.Cli.Terminal;
+using ShadowAttn.Cli.Files;
+using ShadowAttn.Cli.Input;
+using ShadowAttn.Interop;
+using ShadowAttn.Kernels;
+
+namespace ShadowAttn.Cli.Run;
+
+/// <summary>The command line of <c>run</c>.</summary>
+internal sealed class RunCommandLine
+{
+    private static readonly RunOptions s_defaults = new();
+
+    private readonly Option<string> _input = new("--input")
+    {
+        Description = "Trace to read: safetensors with q [heads, queries, dim], k and v [kv_heads, keys, dim], F32, F16 or BF16 "
+            + "[default: the bundled small.safetensors]",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<RunMode> _mode = Parsed("--mode", "shadow|shadow-cpu|dense", "shadow",
+        "shadow: pilot scores by the QNN backend; shadow-cpu: by the CPU; dense: exact attention over all keys", ParseMode);
+
+    private readonly Option<KeepRule> _keep = Parsed("--keep", "R|mass:P", "0.2",
+        "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold", ParseKeep);
+
+    private readonly Option<int> _minKeys = Parsed("--min-keys", "N", "64",
+        "A row keeps at least that many keys", (option, text) => ParseNumber(option, text, 0, int.MaxValue));
+
+    private readonly Option<TailMode> _tail = Parsed("--tail", "mean|none", "mean",
+        "mean: the dropped keys' estimated mass times the mean value is added; none: they are ignored", ParseTail);
+
+    private readonly Option<int> _threads = Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
+        "Number of CPU threads", (option, text) => ParseNumber(option, text, 1, RunOptions.MaxThreads));
+
+    private readonly Option<string?> _backend = Parsed("--backend", "soft|PATH", RunOptions.BuiltInBackend,
+        "soft: the built-in QNN backend; otherwise the path of a QNN backend library", ParseBackend);
+
+    private readonly Option<BucketMode> _buckets = Parsed("--buckets", "universal|paper", "universal",
+        "universal: one output scale for all heads; paper: a ladder of scales per head", ParseBuckets);
+
+    private readonly Option<string> _output = new("--output")
+    {
+        Description = "Write the result as tensor o [heads, queries, dim], F32, to this safetensors file",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<int> _repeat = Parsed("--repeat", "N", s_defaults.Repeat.ToString(CultureInfo.InvariantCulture),
+        "Number of timed repeats; times are medians", (option, text) => ParseNumber(option, text, 1, 1_000_000));
+
+    private readonly Option<bool> _json = CommonOptions.Json();
+    private readonly Option<bool> _verbose;
+
+    private RunCommandLine(Option<bool> verbose) => _verbose = verbose;
+
+    /// <summary>Makes the command.</summary>
+    public static Command Create(CommandConsole console, Option<bool> verbose)
+    {
+        var line = new RunCommandLine(verbose);
+        var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
+        {
+            line._input, line._mode, line._keep, line._minKeys, line._tail, line._threads, line._backend, line._buckets, line._output,
+            line._repeat, line._json,
+        };
+        command.SetAction(result => Run(line.Read(result), console));
+        return command;
+    }
+
+    private static void Run(RunOptions options, CommandConsole console)
+    {
+        if (InstructionSets.Validate() is { } error)
+        {
+            throw new InputException(error);
+        }
+
+        if (options.OutputPath is { } output)
+        {
+            OutputFile.Check(output);
+            if (Path.GetFullPath(output) == Path.GetFullPath(options.InputPath))
+            {
+                throw new InputException($"--output: {output} is the input; name another file");
+            }
+        }
+
+        using QnnLibrary? library = options.BackendPath is { } path ? QnnLibrary.Load(path) : null;
+        using TraceInput trace = TraceInput.Open(options.InputPath);
+        RunCommand.Execute(options, trace, library, console);
+    }
+
+    private RunOptions Read(ParseResult result) => new()
+    {
+        InputPath = result.GetValue(_input) ?? RunOptions.BundledInput,
+        Mode = Value(result, _mode, s_defaults.Mode),
+        Keep = Value(result, _keep, s_defaults.Keep),
+        MinKeys = Value(result, _minKeys, s_defaults.MinKeys),
+        Tail = Value(result, _tail, s_defaults.Tail),
+        Threads = Value(result, _threads, s_defaults.Threads),
+        BackendPath = result.GetValue(_backend),
+        Buckets = Value(result, _buckets, s_defaults.Buckets),
+        OutputPath = result.GetValue(_output),
+        Repeat = Value(result, _repeat, s_defaults.Repeat),
+        Json = result.GetValue(_json),
+        Verbose = result.GetValue(_verbose),
+    };
+
+    private static T Value<T>(ParseResult result, Option<T> option, T fallback)
+        => result.GetResult(option) is null ? fallback : result.GetRequiredValue(option);
+
+    // System.CommandLine would print defaults as .NET does; the description has them as they are written.
+    private static Option<T> Parsed<T>(string name, string values, string defaultText, string description, Func<string, string, T> parse)
+    {
+        return new Option<T>(name)
+        {
+            Description = $"{description} [default: {defaultText}]",
+            HelpName = values,
+            CustomParser = Parse,
+        };
+
+        T? Parse(ArgumentResult argument)
+        {
+            try
+            {
+                return parse(name, argument.Tokens[0].Value);
+            }
+            catch (InputException e)
+            {
+                argument.AddError(e.Message);
+                return default;
+            }
+        }
+    }
+
+    private static RunMode ParseMode(string option, string text) => text switch
+    {
+        "shadow" => RunMode.Shadow,
+        "shadow-cpu" => RunMode.ShadowCpu,
+        "dense" => RunMode.Dense,
+        "npu-int8" or "sparse-cpu" or "block-sparse"
+            => throw new InputException($"{option}: '{text}' is not available yet; choose shadow, shadow-cpu or dense"),
+        _ => throw Unknown(option, text, "shadow, shadow-cpu or dense"),
+    };
+
+    private static KeepRule ParseKeep(string option, string text)
+    {
+        const string massPrefix = "mass:";
+        bool isMass = text.StartsWith(massPrefix, StringComparison.Ordinal);
+        string number = isMass ? text[massPrefix.Length..] : text;
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent | NumberStyles.AllowLeadingSign,
+                CultureInfo.InvariantCulture, out double value) && value is > 0 and <= 1
+            ? new KeepRule(value, isMass)
+            : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8");
+    }
+
+    private static TailMode ParseTail(string option, string text) => text switch
+    {
+        "mean" => TailMode.Mean,
+        "none" => TailMode.None,
+        "linear" => throw new InputException($"{option}: 'linear' is not available yet; choose mean or none"),
+        _ => throw Unknown(option, text, "mean or none"),
+    };
+
+    private static BucketMode ParseBuckets(string option, string text) => text switch
+    {
+        "universal" => BucketMode.Universal,
+        "paper" => BucketMode.Paper,
+        _ => throw Unknown(option, text, "universal or paper"),
+    };
+
+    private static string? ParseBackend(string option, string text) => text switch
+    {
+        RunOptions.BuiltInBackend => null,
+        _ when string.IsNullOrWhiteSpace(text) => throw new InputException($"{option}: is empty; it must be soft or the path of a QNN backend library"),
+        _ => text,
+    };
+
+    private static int ParseNumber(string option, string text, int least, int most)
+        => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most
+            ? value
+            : throw new InputException($"{option}: {InputException.Quote(text)} is not a whole number from {least} to {most}");
+
+    private static InputException Unknown(string option, string text, string choices)
+        => new($"{option}: unknown value {InputException.Quote(text)}; choose {choices}");
+}
