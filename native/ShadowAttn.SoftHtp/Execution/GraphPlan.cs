@@ -1,0 +1,220 @@
+using System.Runtime.InteropServices;
+using ShadowAttn.SoftHtp.Operators;
+using ShadowAttn.SoftHtp.Tensors;
+
+namespace ShadowAttn.SoftHtp.Execution;
+
+/// <summary>
+/// A finalised graph: steps in order, a slot per tensor, and the layout of the arena that holds native tensors, static tensors and
+/// scratch. Executions take a frame each; a frame is made when none is free and kept for the next.
+/// </summary>
+internal sealed unsafe class GraphPlan
+{
+    const long Alignment = 64;
+
+    readonly TensorInfo[] _tensors;
+    readonly PlannedStep[] _steps;
+    readonly long[] _arenaOffsets;
+    readonly long _scratchOffset;
+    readonly int[] _inputSlots;
+    readonly int[] _outputSlots;
+    readonly int _longestOperands;
+    readonly Lock _framesGate = new();
+    readonly Stack<nint> _freeFrames = new();
+    byte* _constants;
+    bool _freed;
+
+    readonly record struct PlannedStep(string Name, Step Step, int[] Inputs, int[] Outputs);
+
+    internal GraphPlan(IReadOnlyList<TensorInfo> tensors, IReadOnlyList<(OpCall Call, Step Step)> nodes)
+    {
+        _tensors = [.. tensors];
+        var slotOf = new Dictionary<uint, int>();
+        for (int slot = 0; slot < _tensors.Length; slot++)
+        {
+            slotOf.Add(_tensors[slot].Id, slot);
+        }
+        _inputSlots = SlotsWhere(tensor => tensor.IsInput);
+        _outputSlots = SlotsWhere(tensor => tensor.IsOutput);
+        _steps = new PlannedStep[nodes.Count];
+        long scratch = 0;
+        for (int i = 0; i < _steps.Length; i++)
+        {
+            (OpCall call, Step step) = nodes[i];
+            _steps[i] = new PlannedStep(
+                call.Name,
+                step,
+                Array.ConvertAll(call.Inputs, tensor => slotOf[tensor.Id]),
+                Array.ConvertAll(call.Outputs, tensor => slotOf[tensor.Id]));
+            _longestOperands = Math.Max(_longestOperands, call.Inputs.Length + call.Outputs.Length);
+            scratch = Math.Max(scratch, step.ScratchBytes);
+            Macs += step.Macs;
+        }
+
+        // A frame: a pointer per slot, pointers of one step's operands, native tensors, scratch.
+        long offset = Align((_tensors.Length + _longestOperands) * (long)sizeof(byte*));
+        _arenaOffsets = new long[_tensors.Length];
+        long constants = 0;
+        for (int slot = 0; slot < _tensors.Length; slot++)
+        {
+            if (_tensors[slot].IsNative)
+            {
+                _arenaOffsets[slot] = offset;
+                offset += Align(_tensors[slot].Bytes);
+            }
+            else if (_tensors[slot].IsStatic)
+            {
+                _arenaOffsets[slot] = constants;
+                constants += Align(_tensors[slot].Bytes);
+            }
+        }
+        _scratchOffset = offset;
+        FrameBytes = offset + Align(scratch);
+        _constants = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(constants, Alignment), (nuint)Alignment);
+        for (int slot = 0; slot < _tensors.Length; slot++)
+        {
+            if (_tensors[slot].IsStatic)
+            {
+                _tensors[slot].Data.CopyTo(new Span<byte>(_constants + _arenaOffsets[slot], _tensors[slot].Data!.Length));
+            }
+        }
+        ReturnFrame(NewFrame());
+    }
+
+    internal ulong Macs { get; }
+
+    /// <summary>Bytes that one execution in flight takes.</summary>
+    internal long FrameBytes { get; }
+
+    internal int InputCount => _inputSlots.Length;
+
+    internal int OutputCount => _outputSlots.Length;
+
+    internal int StepCount => _steps.Length;
+
+    internal TensorInfo Input(int index) => _tensors[_inputSlots[index]];
+
+    internal TensorInfo Output(int index) => _tensors[_outputSlots[index]];
+
+    internal string StepName(int step) => _steps[step].Name;
+
+    internal ulong StepMacs(int step) => _steps[step].Step.Macs;
+
+    internal bool HasInput(uint id) => Has(_inputSlots, id);
+
+    internal bool HasOutput(uint id) => Has(_outputSlots, id);
+
+    /// <summary>A frame to bind buffers in; every one taken is given back with <see cref="ReturnFrame"/>.</summary>
+    internal byte** TakeFrame()
+    {
+        lock (_framesGate)
+        {
+            if (_freeFrames.TryPop(out nint frame))
+            {
+                return (byte**)frame;
+            }
+        }
+        return NewFrame();
+    }
+
+    internal void ReturnFrame(byte** frame)
+    {
+        lock (_framesGate)
+        {
+            if (!_freed)
+            {
+                _freeFrames.Push((nint)frame);
+                return;
+            }
+        }
+        NativeMemory.AlignedFree(frame);
+    }
+
+    internal void BindInput(byte** frame, int index, byte* data) => frame[_inputSlots[index]] = data;
+
+    internal void BindOutput(byte** frame, int index, byte* data) => frame[_outputSlots[index]] = data;
+
+    /// <summary>Runs the steps on a frame whose inputs and outputs are bound.</summary>
+    /// <param name="frame">From <see cref="TakeFrame"/>.</param>
+    /// <param name="workers">Threads to share the work with.</param>
+    /// <param name="stepNs">Null, or where the nanoseconds of each step go.</param>
+    internal void Run(byte** frame, WorkerPool workers, long* stepNs)
+    {
+        byte** operands = frame + _tensors.Length;
+        byte* scratch = (byte*)frame + _scratchOffset;
+        for (int i = 0; i < _steps.Length; i++)
+        {
+            ref readonly PlannedStep step = ref _steps[i];
+            byte** next = operands;
+            foreach (int slot in step.Inputs)
+            {
+                *next++ = frame[slot];
+            }
+            byte** outputs = next;
+            foreach (int slot in step.Outputs)
+            {
+                *next++ = frame[slot];
+            }
+            long start = stepNs == null ? 0 : Clock.Now();
+            step.Step.Run(operands, outputs, scratch, workers);
+            if (stepNs != null)
+            {
+                stepNs[i] = Clock.Now() - start;
+            }
+        }
+    }
+
+    /// <summary>Gives all memory back. No execution may be in flight.</summary>
+    internal void Free()
+    {
+        lock (_framesGate)
+        {
+            _freed = true;
+            while (_freeFrames.TryPop(out nint frame))
+            {
+                NativeMemory.AlignedFree((void*)frame);
+            }
+        }
+        NativeMemory.AlignedFree(_constants);
+        _constants = null;
+    }
+
+    byte** NewFrame()
+    {
+        byte** frame = (byte**)NativeMemory.AlignedAlloc((nuint)FrameBytes, (nuint)Alignment);
+        for (int slot = 0; slot < _tensors.Length; slot++)
+        {
+            frame[slot] = _tensors[slot].IsNative ? (byte*)frame + _arenaOffsets[slot]
+                : _tensors[slot].IsStatic ? _constants + _arenaOffsets[slot]
+                : null;
+        }
+        return frame;
+    }
+
+    bool Has(int[] slots, uint id)
+    {
+        foreach (int slot in slots)
+        {
+            if (_tensors[slot].Id == id)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    int[] SlotsWhere(Predicate<TensorInfo> wanted)
+    {
+        var slots = new List<int>();
+        for (int slot = 0; slot < _tensors.Length; slot++)
+        {
+            if (wanted(_tensors[slot]))
+            {
+                slots.Add(slot);
+            }
+        }
+        return [.. slots];
+    }
+
+    static long Align(long bytes) => (bytes + Alignment - 1) & -Alignment;
+}
