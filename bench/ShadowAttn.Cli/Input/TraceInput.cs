@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using ShadowAttn.Attention;
 using ShadowAttn.Cli.Safetensors;
 using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
@@ -147,6 +148,10 @@ public sealed class TraceInput : IDisposable
         else if (q.Shape[0] % k.Shape[0] != 0)
         {
             mistake = $"q has {q.Shape[0]} heads, which is no multiple of the {k.Shape[0]} KV heads of k and v";
+        }
+        else if (q.Shape[2] > AttentionOptions.MaxHeadDim)
+        {
+            mistake = $"q, k and v have {q.Shape[2]} elements per row (dim); at most {AttentionOptions.MaxHeadDim} are supported";
         }
         else if (q.Shape[1] > k.Shape[1])
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using ShadowAttn.Cli.Terminal;
+using ShadowAttn.Attention;
 using ShadowAttn.Cli.Files;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Interop;
@@ -21,25 +22,26 @@ internal sealed class RunCommandLine
         HelpName = "FILE",
     };
 
-    private readonly Option<RunMode> _mode = Parsed("--mode", "shadow|shadow-cpu|dense", "shadow",
-        "shadow: pilot scores by the QNN backend; shadow-cpu: by the CPU; dense: exact attention over all keys", ParseMode);
+    private readonly Option<AttentionMode> _mode = Parsed("--mode", "shadow|shadow-cpu|dense|npu-int8", "shadow",
+        "shadow: pilot scores by the QNN backend; shadow-cpu: by the CPU; dense: exact attention over all keys; "
+            + "npu-int8: the whole attention in INT8 by the QNN backend", ParseMode);
 
-    private readonly Option<KeepRule> _keep = Parsed("--keep", "R|mass:P", "0.2",
+    private readonly Option<KeepRatio> _keep = Parsed("--keep", "R|mass:P", "0.2",
         "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold", ParseKeep);
 
     private readonly Option<int> _minKeys = Parsed("--min-keys", "N", "64",
-        "A row keeps at least that many keys", (option, text) => ParseNumber(option, text, 0, int.MaxValue));
+        "A row keeps at least that many keys", (option, text) => ParseNumber(option, text, 1, int.MaxValue));
 
-    private readonly Option<TailMode> _tail = Parsed("--tail", "mean|none", "mean",
+    private readonly Option<TailCompensation> _tail = Parsed("--tail", "mean|none", "mean",
         "mean: the dropped keys' estimated mass times the mean value is added; none: they are ignored", ParseTail);
 
     private readonly Option<int> _threads = Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
-        "Number of CPU threads", (option, text) => ParseNumber(option, text, 1, RunOptions.MaxThreads));
+        "Number of CPU threads", (option, text) => ParseNumber(option, text, 1, AttentionOptions.MaxThreads));
 
     private readonly Option<string?> _backend = Parsed("--backend", "soft|PATH", RunOptions.BuiltInBackend,
         "soft: the built-in QNN backend; otherwise the path of a QNN backend library", ParseBackend);
 
-    private readonly Option<BucketMode> _buckets = Parsed("--buckets", "universal|paper", "universal",
+    private readonly Option<PilotBuckets> _buckets = Parsed("--buckets", "universal|paper", "universal",
         "universal: one output scale for all heads; paper: a ladder of scales per head", ParseBuckets);
 
     private readonly Option<string> _output = new("--output")
@@ -74,6 +76,11 @@ internal sealed class RunCommandLine
         if (InstructionSets.Validate() is { } error)
         {
             throw new InputException(error);
+        }
+
+        if (options.Mode == AttentionMode.Shadow && options.Buckets == PilotBuckets.Paper && options.Keep.IsMass)
+        {
+            throw new InputException("--keep: mass:P needs --buckets universal; with --buckets paper give a share of the keys, such as 0.2");
         }
 
         if (options.OutputPath is { } output)
@@ -133,39 +140,33 @@ internal sealed class RunCommandLine
         }
     }
 
-    private static RunMode ParseMode(string option, string text) => text switch
+    private static AttentionMode ParseMode(string option, string text) => text switch
     {
-        "shadow" => RunMode.Shadow,
-        "shadow-cpu" => RunMode.ShadowCpu,
-        "dense" => RunMode.Dense,
-        "npu-int8" or "sparse-cpu" or "block-sparse"
-            => throw new InputException($"{option}: '{text}' is not available yet; choose shadow, shadow-cpu or dense"),
-        _ => throw Unknown(option, text, "shadow, shadow-cpu or dense"),
+        "shadow" => AttentionMode.Shadow,
+        "shadow-cpu" => AttentionMode.ShadowCpu,
+        "dense" => AttentionMode.Dense,
+        "npu-int8" => AttentionMode.NpuInt8,
+        "sparse-cpu" or "block-sparse"
+            => throw new InputException($"{option}: '{text}' is not available yet; choose shadow, shadow-cpu, dense or npu-int8"),
+        _ => throw Unknown(option, text, "shadow, shadow-cpu, dense or npu-int8"),
     };
 
-    private static KeepRule ParseKeep(string option, string text)
-    {
-        const string massPrefix = "mass:";
-        bool isMass = text.StartsWith(massPrefix, StringComparison.Ordinal);
-        string number = isMass ? text[massPrefix.Length..] : text;
-        return double.TryParse(number, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent | NumberStyles.AllowLeadingSign,
-                CultureInfo.InvariantCulture, out double value) && value is > 0 and <= 1
-            ? new KeepRule(value, isMass)
-            : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8");
-    }
+    private static KeepRatio ParseKeep(string option, string text) => KeepRatio.TryParse(text, out KeepRatio keep)
+        ? keep
+        : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8");
 
-    private static TailMode ParseTail(string option, string text) => text switch
+    private static TailCompensation ParseTail(string option, string text) => text switch
     {
-        "mean" => TailMode.Mean,
-        "none" => TailMode.None,
+        "mean" => TailCompensation.Mean,
+        "none" => TailCompensation.None,
         "linear" => throw new InputException($"{option}: 'linear' is not available yet; choose mean or none"),
         _ => throw Unknown(option, text, "mean or none"),
     };
 
-    private static BucketMode ParseBuckets(string option, string text) => text switch
+    private static PilotBuckets ParseBuckets(string option, string text) => text switch
     {
-        "universal" => BucketMode.Universal,
-        "paper" => BucketMode.Paper,
+        "universal" => PilotBuckets.Universal,
+        "paper" => PilotBuckets.Paper,
         _ => throw Unknown(option, text, "universal or paper"),
     };
 

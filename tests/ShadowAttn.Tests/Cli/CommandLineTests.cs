@@ -29,15 +29,15 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--keep: 'mass:0' is not", "run", "--keep", "mass:0")]
     [InlineData("--keep: 'mass:1.5' is not", "run", "--keep", "mass:1.5")]
     [InlineData("--keep: 'share:0.5' is not", "run", "--keep", "share:0.5")]
-    [InlineData("--mode: unknown value 'Shadow'; choose shadow, shadow-cpu or dense", "run", "--mode", "Shadow")]
+    [InlineData("--mode: unknown value 'Shadow'; choose shadow, shadow-cpu, dense or npu-int8", "run", "--mode", "Shadow")]
     [InlineData("--mode: unknown value ''", "run", "--mode", "")]
-    [InlineData("--mode: 'npu-int8' is not available yet", "run", "--mode", "npu-int8")]
+    [InlineData("--mode: 'block-sparse' is not available yet", "run", "--mode", "block-sparse")]
     [InlineData("--tail: 'linear' is not available yet; choose mean or none", "run", "--tail", "linear")]
     [InlineData("--tail: unknown value 'x'", "run", "--tail", "x")]
     [InlineData("--buckets: unknown value 'x'; choose universal or paper", "run", "--buckets", "x")]
-    [InlineData("--min-keys: '-1' is not a whole number from 0 to 2147483647", "run", "--min-keys", "-1")]
+    [InlineData("--min-keys: '0' is not a whole number from 1 to 2147483647", "run", "--min-keys", "0")]
     [InlineData("--min-keys: '2147483648' is not", "run", "--min-keys", "2147483648")]
-    [InlineData("--threads: '0' is not a whole number from 1 to 1024", "run", "--threads", "0")]
+    [InlineData("--threads: '0' is not a whole number from 1 to 256", "run", "--threads", "0")]
     [InlineData("--threads: 'many' is not", "run", "--threads", "many")]
     [InlineData("--repeat: '0' is not a whole number from 1", "run", "--repeat", "0")]
     [InlineData("--repeat: '1.5' is not", "run", "--repeat", "1.5")]
@@ -45,6 +45,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--mode: unknown value 'a\\u000ab'", "run", "--mode", "a\nb")]
     [InlineData("doctor has no option or argument '--keep'", "doctor", "--keep", "1")]
     public void Bad_usage_is_one_line(string reason, params string[] arguments) => CommandRun.Of(arguments).AssertBadInput(reason, "--help");
+
+    [Fact]
+    public void Options_that_exclude_each_other_are_refused()
+        => CommandRun.Of("run", "--keep", "mass:0.8", "--buckets", "paper").AssertBadInput("mass:P needs --buckets universal");
 
     [Fact]
     public void Help_lists_every_option_with_its_default()

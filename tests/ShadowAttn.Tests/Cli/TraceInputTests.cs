@@ -108,6 +108,7 @@ public sealed class TraceInputTests : IDisposable
     [InlineData(new[] { 0, 3, 8 }, new[] { 2, 5, 8 }, new[] { 2, 5, 8 }, "tensor 'q' has shape [0, 3, 8]; every length must be 1 to")]
     [InlineData(new[] { 4, 3, 0 }, new[] { 2, 5, 0 }, new[] { 2, 5, 0 }, "tensor 'q' has shape [4, 3, 0]; every length must be 1 to")]
     [InlineData(new[] { 4, 3, 8 }, new[] { 2, 0, 8 }, new[] { 2, 0, 8 }, "tensor 'k' has shape [2, 0, 8]; every length must be 1 to")]
+    [InlineData(new[] { 1, 1, 4097 }, new[] { 1, 1, 4097 }, new[] { 1, 1, 4097 }, "have 4097 elements per row (dim); at most 4096 are supported")]
     public void Shapes_that_do_not_fit_are_refused(int[] q, int[] k, int[] v, string reason) => AssertRefused(TraceBytes.Trace(q, k, v), reason);
 
     [Theory]
