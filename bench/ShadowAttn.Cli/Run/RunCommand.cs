@@ -1,18 +1,77 @@
-using ShadowAttn.Cli.Terminal;
+using ShadowAttn.Attention;
+using ShadowAttn.Cli.Backends;
 using ShadowAttn.Cli.Input;
+using ShadowAttn.Cli.Safetensors;
+using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Interop;
+using ShadowAttn.Memory;
 
 namespace ShadowAttn.Cli.Run;
 
 /// <summary>One attention layer end to end.</summary>
-public static class RunCommand
+internal static class RunCommand
 {
     /// <summary>Computes attention and reports on it.</summary>
     /// <param name="options">What to do; the output file, if any, has been checked to be writable.</param>
     /// <param name="trace">The input.</param>
-    /// <param name="library">The library of <see cref="RunOptions.BackendPath"/>; null for the built-in backend.</param>
+    /// <param name="host">The backend; null where the mode needs none.</param>
     /// <param name="console">Where the report goes.</param>
     /// <exception cref="InputException">The input is not what the operator can compute.</exception>
-    public static void Execute(RunOptions options, TraceInput trace, QnnLibrary? library, CommandConsole console)
-        => throw new NotImplementedException("run does not compute yet");
+    public static void Execute(RunOptions options, TraceInput trace, BackendHost? host, CommandConsole console)
+    {
+        var attention = new AttentionOptions
+        {
+            Heads = trace.Heads,
+            KvHeads = trace.KvHeads,
+            HeadDim = trace.HeadDim,
+            Mode = options.Mode,
+            Keep = options.Keep,
+            MinKeys = options.MinKeys,
+            Tail = options.Tail,
+            Causal = trace.Causal,
+            Scale = trace.Scale,
+            Threads = options.Threads,
+            Buckets = options.Buckets,
+        };
+        Check(attention, trace);
+        using UnmanagedBuffer output = UnmanagedBuffer.Allocate((long)trace.Heads * trace.QueryCount * trace.HeadDim * sizeof(float));
+        TensorView<float> o = output.View<float>(trace.Heads, trace.QueryCount, trace.HeadDim);
+        RunReport report;
+        using (ProgressReporter progress = console.StartProgress())
+        {
+            var run = new AttentionRun(host, attention, options.Repeat, progress);
+            report = RunReportBuilder.Build(options, trace, host?.Backend, run.Measure(trace.Q, trace.K, trace.V, o));
+        }
+
+        if (options.OutputPath is { } path)
+        {
+            SafetensorsWriter.Write(path, "o", o, new Dictionary<string, string>(trace.Metadata) { ["mode"] = report.Mode });
+        }
+
+        if (options.Json)
+        {
+            RunTable.WriteJson(console.Output, report);
+        }
+        else
+        {
+            RunTable.Write(console.Ansi, report);
+        }
+    }
+
+    private static void Check(AttentionOptions options, TraceInput trace)
+    {
+        if (trace.HeadDim > AttentionOptions.MaxHeadDim)
+        {
+            throw new InputException($"{trace.Path}: head dim {trace.HeadDim} is above {AttentionOptions.MaxHeadDim}, the most that is supported");
+        }
+
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentException e)
+        {
+            throw new InputException(e.Message, e);
+        }
+    }
 }

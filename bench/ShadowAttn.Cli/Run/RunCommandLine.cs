@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Attention;
+using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Files;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Interop;
@@ -92,9 +93,25 @@ internal sealed class RunCommandLine
             }
         }
 
-        using QnnLibrary? library = options.BackendPath is { } path ? QnnLibrary.Load(path) : null;
+        // The library is tried before the input is read: a wrong path shows at once.
+        using BackendHost? host = OpenBackend(options, console);
         using TraceInput trace = TraceInput.Open(options.InputPath);
-        RunCommand.Execute(options, trace, library, console);
+        RunCommand.Execute(options, trace, host, console);
+    }
+
+    private static BackendHost? OpenBackend(RunOptions options, CommandConsole console)
+    {
+        var logger = new LineLogger(console.Error, options.Verbose);
+        if (options.Mode is not (AttentionMode.Shadow or AttentionMode.NpuInt8))
+        {
+            // Not used, but a path that is wrong is wrong.
+            using QnnLibrary? unused = options.BackendPath is { } given ? QnnLibrary.Load(given) : null;
+            return null;
+        }
+
+        return options.BackendPath is { } path
+            ? BackendHost.Open(QnnLibrary.Load(path), logger)
+            : BackendHost.OpenBuiltIn(options.Threads, logger);
     }
 
     private RunOptions Read(ParseResult result) => new()
@@ -105,7 +122,7 @@ internal sealed class RunCommandLine
         MinKeys = Value(result, _minKeys, s_defaults.MinKeys),
         Tail = Value(result, _tail, s_defaults.Tail),
         Threads = Value(result, _threads, s_defaults.Threads),
-        BackendPath = result.GetValue(_backend),
+        BackendPath = result.GetResult(_backend) is { Implicit: false } ? result.GetValue(_backend) : BackendFromEnvironment(),
         Buckets = Value(result, _buckets, s_defaults.Buckets),
         OutputPath = result.GetValue(_output),
         Repeat = Value(result, _repeat, s_defaults.Repeat),
@@ -142,33 +159,20 @@ internal sealed class RunCommandLine
 
     private static AttentionMode ParseMode(string option, string text) => text switch
     {
-        "shadow" => AttentionMode.Shadow,
-        "shadow-cpu" => AttentionMode.ShadowCpu,
-        "dense" => AttentionMode.Dense,
-        "npu-int8" => AttentionMode.NpuInt8,
-        "sparse-cpu" or "block-sparse"
-            => throw new InputException($"{option}: '{text}' is not available yet; choose shadow, shadow-cpu, dense or npu-int8"),
-        _ => throw Unknown(option, text, "shadow, shadow-cpu, dense or npu-int8"),
+        "sparse-cpu" or "block-sparse" => throw new InputException($"{option}: '{text}' is not available yet; choose {OptionNames.Modes}"),
+        _ => OptionNames.TryParse(text, out AttentionMode mode) ? mode : throw Unknown(option, text, OptionNames.Modes),
     };
 
     private static KeepRatio ParseKeep(string option, string text) => KeepRatio.TryParse(text, out KeepRatio keep)
         ? keep
         : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8");
 
-    private static TailCompensation ParseTail(string option, string text) => text switch
-    {
-        "mean" => TailCompensation.Mean,
-        "none" => TailCompensation.None,
-        "linear" => throw new InputException($"{option}: 'linear' is not available yet; choose mean or none"),
-        _ => throw Unknown(option, text, "mean or none"),
-    };
+    private static TailCompensation ParseTail(string option, string text) => text == "linear"
+        ? throw new InputException($"{option}: 'linear' is not available yet; choose mean or none")
+        : OptionNames.TryParse(text, out TailCompensation tail) ? tail : throw Unknown(option, text, OptionNames.Tails);
 
-    private static PilotBuckets ParseBuckets(string option, string text) => text switch
-    {
-        "universal" => PilotBuckets.Universal,
-        "paper" => PilotBuckets.Paper,
-        _ => throw Unknown(option, text, "universal or paper"),
-    };
+    private static PilotBuckets ParseBuckets(string option, string text) =>
+        OptionNames.TryParse(text, out PilotBuckets buckets) ? buckets : throw Unknown(option, text, OptionNames.Buckets);
 
     private static string? ParseBackend(string option, string text) => text switch
     {
@@ -176,6 +180,9 @@ internal sealed class RunCommandLine
         _ when string.IsNullOrWhiteSpace(text) => throw new InputException($"{option}: is empty; it must be soft or the path of a QNN backend library"),
         _ => text,
     };
+
+    private static string? BackendFromEnvironment() =>
+        Environment.GetEnvironmentVariable(QnnSearchPlaces.BackendVariable) is { Length: > 0 } path ? path : null;
 
     private static int ParseNumber(string option, string text, int least, int most)
         => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most

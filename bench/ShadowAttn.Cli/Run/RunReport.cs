@@ -9,7 +9,7 @@ internal sealed record RunReport
 
     public required string? Model { get; init; }
 
-    public required string? Layer { get; init; }
+    public required int? Layer { get; init; }
 
     public required string Mode { get; init; }
 
@@ -48,6 +48,9 @@ internal sealed record RunReport
     /// <summary>Planning of the first call: buffers, graphs, compiled code.</summary>
     public required double FirstCallMs { get; init; }
 
+    /// <summary>Where the pilot graphs came from and how long that took; null without a backend.</summary>
+    public required PreparationReport? GraphPreparation { get; init; }
+
     public required OperatorReport[] Operators { get; init; }
 
     public required double ExposedEstimateMs { get; init; }
@@ -81,6 +84,8 @@ internal sealed record RunReport
 }
 
 internal sealed record BackendReport(string Name, string ApiVersion, string Build);
+
+internal sealed record PreparationReport(int FromCache, int Composed, double Ms);
 
 internal sealed record OperatorReport(string Name, string Device, double Ms, double Share);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Spectre.Console;
 
 namespace ShadowAttn.Cli.Run;
@@ -14,6 +15,13 @@ internal static class RunTable
         if (report.Backend is { } backend)
         {
             console.MarkupLineInterpolated($"backend {backend.Name}, API {backend.ApiVersion}, build {backend.Build}");
+        }
+
+        if (report.GraphPreparation is { FromCache: > 0 } or { Composed: > 0 })
+        {
+            PreparationReport p = report.GraphPreparation;
+            console.MarkupLineInterpolated(
+                CultureInfo.InvariantCulture, $"pilot graphs: {p.FromCache} from the cache, {p.Composed} composed, {p.Ms:F1} ms");
         }
 
         console.MarkupLineInterpolated($"kernels {report.Isa}, {report.Threads} threads, median of {report.Repeat}");
@@ -47,6 +55,9 @@ internal static class RunTable
 
         console.Write(figures);
     }
+
+    public static void WriteJson(TextWriter writer, RunReport report) =>
+        writer.WriteLine(JsonSerializer.Serialize(report, RunJsonContext.Default.RunReport));
 
     /// <summary>Who was busy for which part of the time: the CPU's operators, the NPU's, and the wait between them.</summary>
     private static void WriteTimeline(IAnsiConsole console, RunReport report)

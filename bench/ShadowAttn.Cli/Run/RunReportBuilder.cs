@@ -1,0 +1,57 @@
+using ShadowAttn.Cli.Input;
+using ShadowAttn.Interop;
+using ShadowAttn.Kernels;
+
+namespace ShadowAttn.Cli.Run;
+
+/// <summary>From measurements to the report.</summary>
+internal static class RunReportBuilder
+{
+    public static RunReport Build(RunOptions options, TraceInput trace, QnnBackend? backend, AttentionMeasurement m)
+    {
+        double total = m.Median.TotalMs;
+        return new RunReport
+        {
+            Input = trace.Path,
+            Model = trace.Model,
+            Layer = trace.Layer,
+            Mode = OptionNames.Name(options.Mode),
+            Tail = OptionNames.Name(options.Tail),
+            MinKeys = options.MinKeys,
+            Backend = backend is null ? null : new BackendReport(backend.Name, backend.ApiVersion.ToString(), backend.BuildId),
+            Isa = InstructionSets.Name(InstructionSets.Active),
+            Threads = m.Threads,
+            Heads = trace.Heads,
+            KvHeads = trace.KvHeads,
+            Queries = trace.QueryCount,
+            Keys = trace.KeyCount,
+            HeadDim = trace.HeadDim,
+            Causal = trace.Causal,
+            Keep = options.Keep.IsMass ? options.Keep.ToString() : options.Keep.Value,
+            Repeat = options.Repeat,
+            TotalMs = total,
+            MinMs = m.MinMs,
+            FirstCallMs = m.FirstCallMs,
+            GraphPreparation = backend is null
+                ? null
+                : new PreparationReport(m.Preparation.FromCache, m.Preparation.Composed, m.Preparation.Milliseconds),
+            Operators = [.. m.Median.Operators.Select(o => new OperatorReport(o.Name, o.Device, o.Milliseconds, o.Milliseconds / total))],
+            ExposedEstimateMs = m.Median.ExposedMs,
+            CapturedMass = new MassReport(m.Accuracy.CapturedMass, m.Accuracy.CapturedMassWorstHead),
+            Recall = m.Accuracy.Recall,
+            RelL2Error = m.Accuracy.RelL2Error,
+            MaxAbsError = m.Accuracy.MaxAbsError,
+            EvaluatedRows = m.Accuracy.EvaluatedRows,
+            KeptKeys = m.Counts.KeptKeys,
+            VisibleKeys = m.Counts.VisibleKeys,
+            SaturatedScores = m.Counts.SaturatedScores,
+            RescoredRows = m.Counts.RescoredRows,
+            Buckets =
+            [
+                .. m.Counts.Buckets.Select(b => new BucketReport(b.Rows, b.Keys, b.QueryScale, b.KeyScale, b.OutputScale, b.Executions)),
+            ],
+            BytesCopied = m.Counts.BytesCopied,
+            AllocatedBytes = m.AllocatedBytes,
+        };
+    }
+}
