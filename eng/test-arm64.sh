@@ -39,7 +39,7 @@ if ! aarch64-linux-gnu-gcc -O2 -Wall -Werror -shared -fPIC -fvisibility=hidden \
 fi
 
 # Emulated pages cannot be mapped twice, once writable and once executable; and tests must not be narrowed by the caller's setting.
-export DOTNET_EnableWriteXorExecute=0 NO_COLOR=1
+export DOTNET_EnableWriteXorExecute=0 NO_COLOR=1 SHADOWATTN_TEST_EMULATED=1
 unset SHADOWATTN_ISA
 ulimit -c 0
 

@@ -3,7 +3,6 @@ using ShadowAttn.Cli.Backends;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Cli.Safetensors;
 using ShadowAttn.Cli.Terminal;
-using ShadowAttn.Interop;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Cli.Run;
