@@ -23,6 +23,7 @@ public static unsafe class ChannelStats
     public static KernelTable<ChannelStatsKernel> Kernels { get; } = new(
         "channel-stats",
         new KernelVariant<ChannelStatsKernel>(InstructionSet.Scalar, ChannelStatsScalar.Kernel),
+        new KernelVariant<ChannelStatsKernel>(InstructionSet.AdvSimd, ChannelStatsAdvSimd.Kernel),
         new KernelVariant<ChannelStatsKernel>(InstructionSet.Avx2, ChannelStatsAvx2.Kernel),
         new KernelVariant<ChannelStatsKernel>(InstructionSet.Avx512, ChannelStatsAvx512.Kernel));
 

@@ -86,6 +86,7 @@ public static unsafe class DenseAttention
     public static KernelTable<DenseAttentionKernel> Kernels { get; } = new(
         "dense",
         new KernelVariant<DenseAttentionKernel>(InstructionSet.Scalar, DenseAttentionScalar.Kernel),
+        new KernelVariant<DenseAttentionKernel>(InstructionSet.AdvSimd, DenseAttentionAdvSimd.Kernel),
         new KernelVariant<DenseAttentionKernel>(InstructionSet.Avx2, DenseAttentionAvx2.Kernel),
         new KernelVariant<DenseAttentionKernel>(InstructionSet.Avx512, DenseAttentionAvx512.Kernel));
 

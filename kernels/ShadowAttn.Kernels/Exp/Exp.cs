@@ -18,6 +18,7 @@ public static unsafe class Exp
     public static KernelTable<ExpKernel> Kernels { get; } = new(
         "exp",
         new KernelVariant<ExpKernel>(InstructionSet.Scalar, ExpScalar.Kernel),
+        new KernelVariant<ExpKernel>(InstructionSet.AdvSimd, ExpAdvSimd.Kernel),
         new KernelVariant<ExpKernel>(InstructionSet.Avx2, ExpAvx2.Kernel),
         new KernelVariant<ExpKernel>(InstructionSet.Avx512, ExpAvx512.Kernel));
 

@@ -84,6 +84,7 @@ public static unsafe class GatherAttention
     public static KernelTable<GatherAttentionKernel> Kernels { get; } = new(
         "gather",
         new KernelVariant<GatherAttentionKernel>(InstructionSet.Scalar, GatherAttentionScalar.Kernel),
+        new KernelVariant<GatherAttentionKernel>(InstructionSet.AdvSimd, GatherAttentionAdvSimd.Kernel),
         new KernelVariant<GatherAttentionKernel>(InstructionSet.Avx2, GatherAttentionAvx2.Kernel),
         new KernelVariant<GatherAttentionKernel>(InstructionSet.Avx512, GatherAttentionAvx512.Kernel));
 

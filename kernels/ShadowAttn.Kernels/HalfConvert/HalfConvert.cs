@@ -35,6 +35,7 @@ public static unsafe class HalfConvert
     public static KernelTable<HalfConvertKernel> Kernels { get; } = new(
         "half-convert",
         new KernelVariant<HalfConvertKernel>(InstructionSet.Scalar, HalfConvertScalar.Kernel),
+        new KernelVariant<HalfConvertKernel>(InstructionSet.AdvSimd, HalfConvertAdvSimd.Kernel),
         new KernelVariant<HalfConvertKernel>(InstructionSet.Avx2, HalfConvertAvx2.Kernel),
         new KernelVariant<HalfConvertKernel>(InstructionSet.Avx512, HalfConvertAvx512.Kernel));
 

@@ -34,6 +34,7 @@ public static unsafe class Quantize
     public static KernelTable<QuantizeKernel> Kernels { get; } = new(
         "quantize",
         new KernelVariant<QuantizeKernel>(InstructionSet.Scalar, QuantizeScalar.Kernel),
+        new KernelVariant<QuantizeKernel>(InstructionSet.AdvSimd, QuantizeAdvSimd.Kernel),
         new KernelVariant<QuantizeKernel>(InstructionSet.Avx2, QuantizeAvx2.Kernel),
         new KernelVariant<QuantizeKernel>(InstructionSet.Avx512, QuantizeAvx512.Kernel));
 

@@ -47,5 +47,5 @@ internal static unsafe class QuantizeScalar
         }
     }
 
-    private static int Round(float x) => (int)MathF.Min(MathF.Max(MathF.Round(x), -127), 127);
+    public static int Round(float x) => (int)MathF.Min(MathF.Max(MathF.Round(x), -127), 127);
 }

@@ -53,6 +53,8 @@ public static unsafe class Int8Scores
     public static KernelTable<Int8ScoresKernel> Kernels { get; } = new(
         "scores",
         new KernelVariant<Int8ScoresKernel>(InstructionSet.Scalar, Int8ScoresScalar.Kernel),
+        new KernelVariant<Int8ScoresKernel>(InstructionSet.AdvSimd, Int8ScoresAdvSimd.Kernel),
+        new KernelVariant<Int8ScoresKernel>(InstructionSet.Dp, Int8ScoresDp.Kernel),
         new KernelVariant<Int8ScoresKernel>(InstructionSet.AvxVnni, Int8ScoresAvxVnni.Kernel),
         new KernelVariant<Int8ScoresKernel>(InstructionSet.Avx512, Int8ScoresAvx512.Kernel));
 

@@ -58,6 +58,7 @@ public static unsafe class TopKSelect
     public static KernelTable<TopKSelectKernel> Kernels { get; } = new(
         "select",
         new KernelVariant<TopKSelectKernel>(InstructionSet.Scalar, TopKSelectScalar.Kernel),
+        new KernelVariant<TopKSelectKernel>(InstructionSet.AdvSimd, TopKSelectAdvSimd.Kernel),
         new KernelVariant<TopKSelectKernel>(InstructionSet.Avx2, TopKSelectAvx2.Kernel),
         new KernelVariant<TopKSelectKernel>(InstructionSet.Avx512, TopKSelectAvx512.Kernel));
 

@@ -19,6 +19,7 @@ public static unsafe class TailMass
     public static KernelTable<TailMassKernel> Kernels { get; } = new(
         "tail-mass",
         new KernelVariant<TailMassKernel>(InstructionSet.Scalar, TailMassScalar.Kernel),
+        new KernelVariant<TailMassKernel>(InstructionSet.AdvSimd, TailMassAdvSimd.Kernel),
         new KernelVariant<TailMassKernel>(InstructionSet.Avx2, TailMassAvx2.Kernel),
         new KernelVariant<TailMassKernel>(InstructionSet.Avx512, TailMassAvx512.Kernel));
 

@@ -1,0 +1,235 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+
+namespace ShadowAttn.Kernels;
+
+/// <summary>
+/// output_r = Σ_i w_i v_i / Σ_i w_i, w_i = 2^(power·q_r·k_i - max_i), power = scale·log2(e), over blocks of 256 keys with a running maximum.
+/// Keys are packed into panels of 8, [⌈keys/8⌉][dim][8], zero behind the last key. Rows go in tiles of 8, queries scaled and transposed to [dim][8 rows];
+/// logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
+/// Scratch: weights of a block [256][8]; the last dim % 8 channels of its values [256][8]; per tile the queries [dim][8], maxima [8], sums [8] and
+/// running outputs [8 rows][⌈dim/8⌉·8]. All tiles of a call take a block of keys before the next block is touched.
+/// </summary>
+internal static unsafe class DenseAttentionAdvSimd
+{
+    /// <summary>Rows of a tile and keys of a panel.</summary>
+    public const int Tile = 8;
+
+    private const int KeyBlock = 256;
+    private const int Rows = 64;
+
+    public static DenseAttentionKernel Kernel => new(Rows, &PackedFloats, &PackKeys, &ScratchFloats, &Attend);
+
+    public static nint PackedFloats(int keys, int dim) => ((nint)keys + Tile - 1) / Tile * Tile * dim;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackKeys(float* k, nint rowStride, int firstKey, int keys, int dim, float* packed)
+    {
+        for (int key = firstKey; key < firstKey + keys; key += Tile)
+        {
+            DenseTilesAdvSimd.Transpose(k + (key * rowStride), rowStride, Math.Min(Tile, firstKey + keys - key), dim, 1, packed + ((nint)key * dim));
+        }
+    }
+
+    public static nint ScratchFloats(int rows, int dim) =>
+        (2 * KeyBlock * Tile) + (((nint)rows + Tile - 1) / Tile * TileFloats(dim));
+
+    public static void Attend(DenseArguments* a)
+    {
+        int dim = a->Dim;
+        int tiles = (a->Rows + Tile - 1) / Tile;
+        float* weights = a->Scratch;
+        float* edgeValues = weights + (KeyBlock * Tile);
+        float* states = edgeValues + (KeyBlock * Tile);
+        float power = a->Scale * ExpAdvSimd.Log2E;
+        for (int tile = 0; tile < tiles; tile++)
+        {
+            float* queries = a->Queries + (tile * Tile * a->QueryStride);
+            int rows = Math.Min(Tile, a->Rows - (tile * Tile));
+            DenseTilesAdvSimd.Transpose(queries, a->QueryStride, rows, dim, power, states + (tile * TileFloats(dim)));
+        }
+
+        int visible = a->FirstVisible + ((a->Rows - 1) * a->VisibleStep);
+        for (int key = 0; key < visible; key += KeyBlock)
+        {
+            int blockKeys = Math.Min(KeyBlock, visible - key);
+            if (dim % 8 != 0)
+            {
+                CopyEdge(a->Values + (key * a->ValueStride) + (dim & ~7), a->ValueStride, blockKeys, dim % 8, edgeValues);
+            }
+
+            for (int tile = 0; tile < tiles; tile++)
+            {
+                Attend(a, tile, key, weights, edgeValues, states + (tile * TileFloats(dim)));
+            }
+        }
+    }
+
+    private static nint TileFloats(int dim) => ((nint)dim * Tile) + (2 * Tile) + (((nint)dim + 7) / 8 * 8 * Tile);
+
+    /// <summary>One tile of rows against the block of keys from <paramref name="firstKey"/> on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Attend(DenseArguments* a, int tile, int firstKey, float* weights, float* edgeValues, float* state)
+    {
+        int dim = a->Dim;
+        int row = tile * Tile;
+        int rows = Math.Min(Tile, a->Rows - row);
+        int visible = a->FirstVisible + ((row + rows - 1) * a->VisibleStep);
+        int keys = Math.Min(KeyBlock, visible - firstKey);
+        if (keys <= 0)
+        {
+            return;
+        }
+
+        float* queries = state;
+        float* maxima = queries + ((nint)dim * Tile);
+        float* sums = maxima + Tile;
+        float* running = sums + Tile;
+        int widthBytes = ((dim + 7) & ~7) * sizeof(float);
+        bool isFirst = firstKey == 0;
+        bool isLast = firstKey + keys == visible;
+
+        Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
+        Vector128<float> old0 = isFirst ? lowest : Vector128.Load(maxima);
+        Vector128<float> old1 = isFirst ? lowest : Vector128.Load(maxima + 4);
+        old0.Store(maxima);
+        old1.Store(maxima + 4);
+
+        // Keys that every row of the tile sees, in whole panels; the rest is masked row by row.
+        int common = Math.Clamp(a->FirstVisible + (row * a->VisibleStep) - firstKey, 0, keys) & ~(Tile - 1);
+        float* packed = a->PackedKeys + ((nint)firstKey * dim);
+        DenseTilesAdvSimd.Logits(queries, packed, common / Tile, dim, weights, maxima);
+        if (common < keys)
+        {
+            float* edge = weights + (common * Tile);
+            int edgeKeys = keys - common;
+            DenseTilesAdvSimd.Logits(queries, packed + ((nint)common * dim), (edgeKeys + Tile - 1) / Tile, dim, edge, null);
+            Mask(edge, edgeKeys, firstKey + common - (a->FirstVisible + (row * a->VisibleStep)), a->VisibleStep, maxima);
+        }
+
+        Vector128<float> max0 = Vector128.Load(maxima);
+        Vector128<float> max1 = Vector128.Load(maxima + 4);
+        Vector128<float> factor0 = ExpAdvSimd.Weight(old0 - max0);
+        Vector128<float> factor1 = ExpAdvSimd.Weight(old1 - max1);
+        Vector128<float> before0 = isFirst ? default : Vector128.Load(sums) * factor0;
+        Vector128<float> before1 = isFirst ? default : Vector128.Load(sums + 4) * factor1;
+        before0.Store(sums);
+        before1.Store(sums + 4);
+        Weigh(weights, common, keys, max0, max1, sums);
+
+        Vector128<float> scale0 = Vector128.Create(1f);
+        Vector128<float> scale1 = scale0;
+        float* target = running;
+        nint targetBytes = widthBytes;
+        bool direct = false;
+        if (isLast)
+        {
+            scale0 /= Vector128.Load(sums);
+            scale1 /= Vector128.Load(sums + 4);
+            direct = rows == Tile;
+            if (direct)
+            {
+                target = a->Output + (row * a->OutputStride);
+                targetBytes = a->OutputStride * sizeof(float);
+            }
+        }
+
+        nint valueBytes = a->ValueStride * sizeof(float);
+        float* values = a->Values + (firstKey * a->ValueStride);
+        int d = 0;
+        for (; d + 8 <= dim; d += 8)
+        {
+            DenseTilesAdvSimd.Values(
+                weights, values + d, valueBytes, keys, isFirst ? null : running + d, widthBytes, factor0, factor1, scale0, scale1, target + d,
+                targetBytes);
+        }
+
+        if (d < dim)
+        {
+            DenseTilesAdvSimd.Values(
+                weights, edgeValues, 8 * sizeof(float), keys, isFirst ? null : running + d, widthBytes, factor0, factor1, scale0, scale1,
+                running + d, widthBytes);
+        }
+
+        if (isLast && (!direct || d < dim))
+        {
+            int from = direct ? d : 0;
+            for (int r = 0; r < rows; r++)
+            {
+                float* output = a->Output + ((row + r) * a->OutputStride);
+                new ReadOnlySpan<float>(running + (r * (widthBytes / sizeof(float))) + from, dim - from)
+                    .CopyTo(new Span<float>(output + from, dim - from));
+            }
+        }
+    }
+
+    /// <summary>Row r of the tile sees key i when i + ahead &lt; r·step; other logits become -∞. Then the maxima take part.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Mask(float* logits, int keys, int ahead, int step, float* maxima)
+    {
+        Vector128<float> max0 = Vector128.Load(maxima);
+        Vector128<float> max1 = Vector128.Load(maxima + 4);
+        Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
+        Vector128<int> sees0 = Vector128<int>.Indices * step;
+        Vector128<int> sees1 = (Vector128<int>.Indices + Vector128.Create(4)) * step;
+        for (int i = 0; i < keys; i++, logits += Tile)
+        {
+            Vector128<int> key = Vector128.Create(i + ahead);
+            Vector128<float> a = AdvSimd.BitwiseSelect(AdvSimd.CompareGreaterThan(sees0, key).AsSingle(), Vector128.Load(logits), lowest);
+            Vector128<float> b = AdvSimd.BitwiseSelect(AdvSimd.CompareGreaterThan(sees1, key).AsSingle(), Vector128.Load(logits + 4), lowest);
+            a.Store(logits);
+            b.Store(logits + 4);
+            max0 = AdvSimd.Max(max0, a);
+            max1 = AdvSimd.Max(max1, b);
+        }
+
+        max0.Store(maxima);
+        max1.Store(maxima + 4);
+    }
+
+    /// <summary>Logits to weights in place, masked ones only from key <paramref name="common"/> on; adds them to the sums [8].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Weigh(float* weights, int common, int keys, Vector128<float> max0, Vector128<float> max1, float* sums)
+    {
+        Vector128<float> sum0 = Vector128<float>.Zero;
+        Vector128<float> sum1 = Vector128<float>.Zero;
+        float* end = weights + (keys * Tile);
+        for (float* masked = weights + (common * Tile); weights < masked; weights += Tile)
+        {
+            Vector128<float> a = Vector128.Load(weights);
+            Vector128<float> b = Vector128.Load(weights + 4);
+            a = ExpAdvSimd.Weight(a - max0);
+            b = ExpAdvSimd.Weight(b - max1);
+            a.Store(weights);
+            b.Store(weights + 4);
+            sum0 += a;
+            sum1 += b;
+        }
+
+        for (; weights < end; weights += Tile)
+        {
+            Vector128<float> a = Vector128.Load(weights);
+            Vector128<float> b = Vector128.Load(weights + 4);
+            Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
+            a = AdvSimd.BitwiseClear(ExpAdvSimd.Weight(a - max0), AdvSimd.CompareEqual(a, lowest));
+            b = AdvSimd.BitwiseClear(ExpAdvSimd.Weight(b - max1), AdvSimd.CompareEqual(b, lowest));
+            a.Store(weights);
+            b.Store(weights + 4);
+            sum0 += a;
+            sum1 += b;
+        }
+
+        (Vector128.Load(sums) + sum0).Store(sums);
+        (Vector128.Load(sums + 4) + sum1).Store(sums + 4);
+    }
+
+    private static void CopyEdge(float* values, nint stride, int keys, int channels, float* panel)
+    {
+        new Span<float>(panel, keys * 8).Clear();
+        for (int key = 0; key < keys; key++)
+        {
+            new ReadOnlySpan<float>(values + (key * stride), channels).CopyTo(new Span<float>(panel + (key * 8), channels));
+        }
+    }
+}

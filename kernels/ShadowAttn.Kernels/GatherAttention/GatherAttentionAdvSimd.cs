@@ -1,0 +1,112 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+
+namespace ShadowAttn.Kernels;
+
+/// <summary>
+/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAdvSimd"/>), a softmax per row in base 2,
+/// weighted values (<see cref="GatherPairValuesAdvSimd"/>, <see cref="GatherRowValuesAdvSimd"/>). Scratch: sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys
+/// followed by its own.
+/// </summary>
+internal static unsafe class GatherAttentionAdvSimd
+{
+    public static GatherAttentionKernel Kernel => new(&Attend);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Attend(GatherArguments* a)
+    {
+        int dim = a->Dim;
+        int both = a->Counts.Both;
+        int first = a->Counts.First;
+        int second = a->Counts.Second;
+        float power = a->Scale * ExpAdvSimd.Log2E;
+        float* sums0 = a->Scratch;
+        float* sums1 = sums0 + dim;
+        float* weights0 = sums1 + dim;
+        float* weights1 = weights0 + both + first + 4;
+
+        float* query0 = a->Row0.Query;
+        float* query1 = a->Row1.Query;
+        if (query1 is null)
+        {
+            GatherLogitsAdvSimd.One(query0, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0);
+            GatherLogitsAdvSimd.One(query0, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
+            (float inverse, float tail) = Softmax(weights0, both + first, &a->Row0);
+            new Span<float>(sums0, dim).Clear();
+            GatherRowValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, sums0, 0, null, 1, sums0);
+            GatherRowValuesAdvSimd.Sum(
+                a->Values, a->ValueStride, dim, a->First, first, weights0 + both, sums0, tail, a->Row0.TailValue, inverse, a->Row0.Output);
+            return;
+        }
+
+        GatherLogitsAdvSimd.Pair(query0, query1, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1);
+        GatherLogitsAdvSimd.One(query0, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
+        GatherLogitsAdvSimd.One(query1, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both);
+        (float inverse0, float tail0) = Softmax(weights0, both + first, &a->Row0);
+        (float inverse1, float tail1) = Softmax(weights1, both + second, &a->Row1);
+        GatherPairValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, weights1, sums0, sums1);
+        GatherRowValuesAdvSimd.Sum(
+            a->Values, a->ValueStride, dim, a->First, first, weights0 + both, sums0, tail0, a->Row0.TailValue, inverse0, a->Row0.Output);
+        GatherRowValuesAdvSimd.Sum(
+            a->Values, a->ValueStride, dim, a->Second, second, weights1 + both, sums1, tail1, a->Row1.TailValue, inverse1, a->Row1.Output);
+    }
+
+    /// <summary>
+    /// Turns n base-2 logits into weights relative to the largest; overwrites up to 3 entries behind them. Returns 1 / (Σ weights + T) and T.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (float Inverse, float Tail) Softmax(float* logits, int n, GatherRow* row)
+    {
+        Vector128.Create(float.NegativeInfinity).Store(logits + n);
+        Vector128<float> max0 = Vector128.Load(logits);
+        Vector128<float> max1 = max0;
+        int i = 0;
+        for (; i + 8 <= n; i += 8)
+        {
+            Vector128<float> a = Vector128.Load(logits + i);
+            Vector128<float> b = Vector128.Load(logits + i + 4);
+            max0 = AdvSimd.Max(max0, a);
+            max1 = AdvSimd.Max(max1, b);
+        }
+
+        for (; i < n; i += 4)
+        {
+            max0 = AdvSimd.Max(max0, Vector128.Load(logits + i));
+        }
+
+        float top = AdvSimd.Arm64.MaxAcross(AdvSimd.Max(max0, max1)).ToScalar();
+        Vector128<float> tops = Vector128.Create(top);
+        Vector128<float> sum0 = Vector128<float>.Zero;
+        Vector128<float> sum1 = Vector128<float>.Zero;
+        for (i = 0; i + 8 <= n; i += 8)
+        {
+            Vector128<float> a = Vector128.Load(logits + i);
+            Vector128<float> b = Vector128.Load(logits + i + 4);
+            a = ExpAdvSimd.Weight(a - tops);
+            b = ExpAdvSimd.Weight(b - tops);
+            a.Store(logits + i);
+            b.Store(logits + i + 4);
+            sum0 += a;
+            sum1 += b;
+        }
+
+        for (; i < n; i += 4)
+        {
+            Vector128<float> a = ExpAdvSimd.Weight(Vector128.Load(logits + i) - tops);
+            a.Store(logits + i);
+            sum0 += a;
+        }
+
+        float tail = row->TailSum;
+        if (tail != 0)
+        {
+            Vector128<float> relative = Vector128.CreateScalar(MathF.Min((row->TailLogit * ExpAdvSimd.Log2E) - top, 0));
+            tail *= ExpAdvSimd.Weight(relative).ToScalar();
+        }
+
+        Vector128<float> sum = sum0 + sum1;
+        sum = AdvSimd.Arm64.AddPairwise(sum, sum);
+        return (1 / (AdvSimd.Arm64.AddPairwiseScalar(sum.GetLower()).ToScalar() + tail), tail);
+    }
+}
