@@ -11,6 +11,8 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal static unsafe class GatherAttentionAdvSimd
 {
+    private const float Ln2 = 0.693147181f;
+
     public static GatherAttentionKernel Kernel => new(&Attend);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -98,13 +100,7 @@ internal static unsafe class GatherAttentionAdvSimd
             sum0 += a;
         }
 
-        float tail = row->TailSum;
-        if (tail != 0)
-        {
-            Vector128<float> relative = Vector128.CreateScalar(MathF.Min((row->TailLogit * ExpAdvSimd.Log2E) - top, 0));
-            tail *= ExpAdvSimd.Weight(relative).ToScalar();
-        }
-
+        float tail = GatherTail.Mass(row, top * Ln2);
         Vector128<float> sum = sum0 + sum1;
         sum = AdvSimd.Arm64.AddPairwise(sum, sum);
         return (1 / (AdvSimd.Arm64.AddPairwiseScalar(sum.GetLower()).ToScalar() + tail), tail);

@@ -103,7 +103,7 @@ public unsafe class TailMassTests
     [Fact]
     public void The_span_form_checks_its_arguments()
     {
-        Assert.Equal(1 + Math.Exp(-1), TailMass.Sum([5, 9, 3], [0b010], 5, 0.5f), 1e-6);
+        Assert.Equal(1 + Math.Exp(-1), TailMass.Sum([5, 9, 3], [0b010], 5, 0.5f), 1e-4);
         Assert.Throws<ArgumentException>(() => TailMass.Sum(new sbyte[65], new ulong[1], 0, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => TailMass.Sum(new sbyte[1], new ulong[1], 0, -1));
     }
