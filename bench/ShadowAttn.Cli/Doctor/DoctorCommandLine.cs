@@ -45,6 +45,13 @@ internal static class DoctorCommandLine
 
         AddFact(facts, "QNN API", $"{report.Qnn.ApiVersion}; backends from {report.Qnn.OldestApiVersion} on can be driven");
         AddFact(facts, QnnSearchPlaces.SdkVariable, report.Qnn.SdkRoot ?? "not set");
+        AddFact(facts, "context cache", string.Create(CultureInfo.InvariantCulture,
+            $"{report.Cache.Folder}: {report.Cache.Entries} entries, {report.Cache.Bytes} bytes"));
+        foreach (string cacheProblem in report.Cache.Problems)
+        {
+            AddFact(facts, "problem", cacheProblem);
+        }
+
         ansi.Write(facts);
 
         Table memory = NewTable("memory", "available", "detail");
@@ -55,9 +62,8 @@ internal static class DoctorCommandLine
 
         ansi.Write(memory);
 
-        Table search = NewTable("QNN backend, in search order", "usable", "detail", "build");
-        search.AddRow(new Text("soft (built in)"), YesNo(true), new Text("used unless --backend says otherwise"), new Text(report.Version));
-        foreach (BackendReport place in report.Qnn.Search)
+        Table search = NewTable("QNN backend", "usable", "detail", "build");
+        foreach (BackendReport place in report.Qnn.Search.Prepend(report.Qnn.BuiltIn))
         {
             search.AddRow(new Text($"{place.Source}: {place.Path}"), YesNo(place.Usable), new Text(place.Detail), new Text(place.Build ?? ""));
         }

@@ -1,5 +1,9 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging.Abstractions;
+using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Run;
+using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
 using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
@@ -24,7 +28,9 @@ internal static class DoctorProbe
             QnnApiVersion.Bindings.ToString(),
             QnnApiVersion.Oldest.ToString(),
             places.SdkRoot,
-            [.. QnnSearch.Probe(places).Select(ProbeBackend)]));
+            ProbeBuiltIn(),
+            [.. QnnSearch.Probe(places).Select(ProbeBackend)]),
+        ProbeCache(ContextCache.DefaultFolder));
 
     private static string Version()
     {
@@ -46,6 +52,38 @@ internal static class DoctorProbe
             _ => kind.ToString(),
         };
         return new MemoryReport(name, available, detail);
+    }
+
+    private static BackendReport ProbeBuiltIn()
+    {
+        const string source = "built in";
+        try
+        {
+            using BackendHost host = BackendHost.OpenBuiltIn(1, NullLogger.Instance);
+            QnnBackend backend = host.Backend;
+            return new BackendReport(source, RunOptions.BuiltInBackend, true,
+                $"{backend.ProviderName} with core API {backend.ApiVersion}, backend API {backend.BackendApiVersion}",
+                backend.ApiVersion.ToString(), backend.BuildId);
+        }
+        catch (Exception e) when (e is InputException or QnnException)
+        {
+            return new BackendReport(source, RunOptions.BuiltInBackend, false, InputException.OneLine(e.Message), null, null);
+        }
+    }
+
+    private static CacheReport ProbeCache(string folder)
+    {
+        try
+        {
+            IReadOnlyList<ContextCacheEntry> entries = new ContextCache(folder).List();
+            List<ContextCacheEntry> whole = [.. entries.Where(e => e.Problem is null)];
+            return new CacheReport(folder, whole.Count, whole.Sum(e => e.Bytes),
+                [.. entries.Where(e => e.Problem is not null).Select(e => InputException.OneLine($"{e.Path}: {e.Problem}"))]);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return new CacheReport(folder, 0, 0, [InputException.OneLine(e.Message)]);
+        }
     }
 
     private static BackendReport ProbeBackend(QnnSearchResult result)

@@ -11,8 +11,9 @@ namespace ShadowAttn.Cli.Doctor;
 /// <param name="Isa">Instruction sets.</param>
 /// <param name="Memory">Kinds of unmanaged memory.</param>
 /// <param name="Qnn">The QNN API and the backends that were found.</param>
+/// <param name="Cache">The contexts that are kept on disk.</param>
 internal sealed record DoctorReport(
-    string Version, SystemReport System, int Processors, IsaReport Isa, IReadOnlyList<MemoryReport> Memory, QnnReport Qnn);
+    string Version, SystemReport System, int Processors, IsaReport Isa, IReadOnlyList<MemoryReport> Memory, QnnReport Qnn, CacheReport Cache);
 
 /// <summary>Operating system, processor architecture and runtime, as they name themselves.</summary>
 internal sealed record SystemReport(string Os, string Architecture, string Runtime);
@@ -33,8 +34,10 @@ internal sealed record MemoryReport(string Kind, bool Available, string Detail);
 /// <param name="ApiVersion">Core API that the bindings describe.</param>
 /// <param name="OldestApiVersion">Oldest core API that can be driven.</param>
 /// <param name="SdkRoot">QNN_SDK_ROOT, or null.</param>
+/// <param name="BuiltIn">The built-in backend.</param>
 /// <param name="Search">The places of the search, in its order.</param>
-internal sealed record QnnReport(string ApiVersion, string OldestApiVersion, string? SdkRoot, IReadOnlyList<BackendReport> Search);
+internal sealed record QnnReport(
+    string ApiVersion, string OldestApiVersion, string? SdkRoot, BackendReport BuiltIn, IReadOnlyList<BackendReport> Search);
 
 /// <summary>What a place of the search has.</summary>
 /// <param name="Source">Why this place is looked at.</param>
@@ -44,6 +47,13 @@ internal sealed record QnnReport(string ApiVersion, string OldestApiVersion, str
 /// <param name="ApiVersion">The core API version of the backend, or null.</param>
 /// <param name="Build">Its build id, which has the version of its SDK, or null.</param>
 internal sealed record BackendReport(string Source, string Path, bool Usable, string Detail, string? ApiVersion, string? Build);
+
+/// <summary>The contexts that are kept on disk.</summary>
+/// <param name="Folder">Where.</param>
+/// <param name="Entries">How many are whole.</param>
+/// <param name="Bytes">Their size.</param>
+/// <param name="Problems">What is wrong with others, or with the folder; they will be rebuilt.</param>
+internal sealed record CacheReport(string Folder, int Entries, long Bytes, IReadOnlyList<string> Problems);
 
 /// <summary>JSON of the report.</summary>
 [JsonSerializable(typeof(DoctorReport))]

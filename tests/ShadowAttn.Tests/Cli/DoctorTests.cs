@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ShadowAttn.Cli.Doctor;
+using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
 using ShadowAttn.Kernels;
 using Xunit;
@@ -25,6 +26,9 @@ public class DoctorTests
             root.GetProperty("memory").EnumerateArray().Select(e => e.GetProperty("kind").GetString()));
         Assert.True(root.GetProperty("memory")[0].GetProperty("available").GetBoolean());
         Assert.Equal(QnnApiVersion.Bindings.ToString(), root.GetProperty("qnn").GetProperty("api_version").GetString());
+        Assert.True(root.GetProperty("qnn").GetProperty("built_in").GetProperty("usable").GetBoolean());
+        Assert.NotEmpty(root.GetProperty("qnn").GetProperty("built_in").GetProperty("build").GetString()!);
+        Assert.Equal(ContextCache.DefaultFolder, root.GetProperty("cache").GetProperty("folder").GetString());
         Assert.NotEmpty(root.GetProperty("qnn").GetProperty("search").EnumerateArray());
     }
 
@@ -36,7 +40,7 @@ public class DoctorTests
         Assert.DoesNotContain('\u001b', run.Output);
         string[] lines = run.Output.Split('\n', StringSplitOptions.TrimEntries);
         Assert.Contains(lines, l => l.StartsWith("instruction sets", StringComparison.Ordinal));
-        Assert.Contains(lines, l => l.StartsWith("soft (built in)", StringComparison.Ordinal) && l.Contains("yes", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("built in: soft", StringComparison.Ordinal) && l.Contains("yes", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("rpcmem", StringComparison.Ordinal));
     }
 
