@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using ShadowAttn.Cli.Files;
 using ShadowAttn.Memory;
@@ -49,7 +50,7 @@ public static class SafetensorsWriter
     {
         using var bytes = new MemoryStream();
         bytes.Write(new byte[sizeof(ulong)]);
-        using (var json = new Utf8JsonWriter(bytes))
+        using (var json = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
             json.WriteStartObject("__metadata__");
