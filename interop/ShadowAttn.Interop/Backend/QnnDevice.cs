@@ -52,12 +52,12 @@ public sealed unsafe class QnnDevice : IDisposable
     {
         if (options.HasHtpOptions)
         {
-            driver.RequireHtp("A SoC, an HTP generation or a signed process domain");
+            driver.RequireHtp("A SoC, an HTP generation or a size of VTCM");
         }
         ref readonly QnnInterface_ImplementationV2_32_t table = ref driver.Table;
         if (table.deviceCreate == null)
         {
-            if (options.HasHtpOptions || options.DeviceId is not null)
+            if (!options.IsDefault)
             {
                 driver.Require(table.deviceCreate, "deviceCreate");
             }
@@ -68,7 +68,12 @@ public sealed unsafe class QnnDevice : IDisposable
         QnnDevice_PlatformInfo_t* platform = null;
         try
         {
-            QnnDevice_Config_t** configs = WriteConfigs(driver, arena, options, ref platform);
+            QnnDevice_Config_t** configs = null;
+            if (!options.IsDefault)
+            {
+                platform = ReadPlatform(driver);
+                configs = WriteConfigs(driver, arena, platform, options);
+            }
             void* device = null;
             ulong status = table.deviceCreate(null, configs, &device);
             if (status == (ulong)QnnDevice_Error_t.QNN_DEVICE_ERROR_UNSUPPORTED_FEATURE && configs == null)
@@ -88,50 +93,42 @@ public sealed unsafe class QnnDevice : IDisposable
         }
     }
 
-    // A null-terminated array of pointers to options, or null if there are none.
-    static QnnDevice_Config_t** WriteConfigs(QnnDriver driver, NativeArena arena, QnnDeviceOptions options, ref QnnDevice_PlatformInfo_t* platform)
+    // A null-terminated array with the one option: the platform info with the chosen device only.
+    static QnnDevice_Config_t** WriteConfigs(QnnDriver driver, NativeArena arena, QnnDevice_PlatformInfo_t* platform, QnnDeviceOptions options)
     {
-        const int MostConfigs = 4;
-        QnnDevice_Config_t** configs = arena.Allocate<nint>(MostConfigs + 1) is var room ? (QnnDevice_Config_t**)room : null;
-        int count = 0;
-
-        QnnHtpDevice_CustomConfig_t* AddHtp(QnnHtpDevice_ConfigOption_t option)
+        QnnDevice_HardwareDeviceInfo_t* device = arena.Allocate<QnnDevice_HardwareDeviceInfo_t>();
+        *device = *Find(driver, platform, options.DeviceId);
+        if (options.HasHtpOptions)
         {
-            var custom = arena.Allocate<QnnHtpDevice_CustomConfig_t>();
-            custom->option = option;
-            var config = arena.Allocate<QnnDevice_Config_t>();
-            config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_CUSTOM;
-            config->customConfig = custom;
-            configs[count++] = config;
-            return custom;
+            QnnHtpDevice_DeviceInfoExtension_t* found = device->v1.deviceInfoExtension;
+            if (found == null || found->devType != QnnHtpDevice_DeviceType_t.QNN_HTP_DEVICE_TYPE_ON_CHIP)
+            {
+                throw new QnnNotSupportedException($"The backend '{driver.Name}' does not describe its device, so it cannot be taken for another.");
+            }
+            QnnHtpDevice_DeviceInfoExtension_t* extension = arena.Allocate<QnnHtpDevice_DeviceInfoExtension_t>();
+            *extension = *found;
+            extension->onChipDevice.socModel = options.SocModel ?? extension->onChipDevice.socModel;
+            if (options.Arch != QnnHtpArch.Unspecified)
+            {
+                extension->onChipDevice.arch = (QnnHtpDevice_Arch_t)options.Arch;
+            }
+            if (options.VtcmMegabytes is int megabytes)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegativeOrZero(megabytes, nameof(options.VtcmMegabytes));
+                extension->onChipDevice.vtcmSize = (nuint)megabytes;
+            }
+            device->v1.deviceInfoExtension = extension;
         }
-
-        uint deviceId = options.DeviceId ?? 0;
-        if (options.SocModel is uint soc)
-        {
-            AddHtp(QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_SOC)->socModel = soc;
-        }
-        if (options.Arch != QnnHtpArch.Unspecified)
-        {
-            QnnHtpDevice_CustomConfig_t* custom = AddHtp(QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_ARCH);
-            custom->arch.deviceId = deviceId;
-            custom->arch.arch = (QnnHtpDevice_Arch_t)options.Arch;
-        }
-        if (options.SignedProcessDomain)
-        {
-            QnnHtpDevice_CustomConfig_t* custom = AddHtp(QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_SIGNEDPD);
-            custom->useSignedProcessDomain.deviceId = deviceId;
-            custom->useSignedProcessDomain.useSignedProcessDomain = 1;
-        }
-        if (options.DeviceId is uint wanted)
-        {
-            platform = ReadPlatform(driver);
-            var config = arena.Allocate<QnnDevice_Config_t>();
-            config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_PLATFORM_INFO;
-            config->hardwareInfo = OnlyDevice(driver, arena, platform, wanted);
-            configs[count++] = config;
-        }
-        return count == 0 ? null : configs;
+        var only = arena.Allocate<QnnDevice_PlatformInfo_t>();
+        only->version = QnnDevice_PlatformInfoVersion_t.QNN_DEVICE_PLATFORM_INFO_VERSION_1;
+        only->v1.numHwDevices = 1;
+        only->v1.hwDevices = device;
+        var config = arena.Allocate<QnnDevice_Config_t>();
+        config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_PLATFORM_INFO;
+        config->hardwareInfo = only;
+        var configs = (QnnDevice_Config_t**)arena.Allocate<nint>(2);
+        configs[0] = config;
+        return configs;
     }
 
     internal static QnnDevice_PlatformInfo_t* ReadPlatform(QnnDriver driver)
@@ -144,20 +141,16 @@ public sealed unsafe class QnnDevice : IDisposable
         return platform;
     }
 
-    // A device is chosen by handing the backend its own platform info with the others left out.
-    static QnnDevice_PlatformInfo_t* OnlyDevice(QnnDriver driver, NativeArena arena, QnnDevice_PlatformInfo_t* platform, uint deviceId)
+    static QnnDevice_HardwareDeviceInfo_t* Find(QnnDriver driver, QnnDevice_PlatformInfo_t* platform, uint? deviceId)
     {
         IReadOnlyList<QnnDeviceInfo> known = QnnPlatformReader.Read(platform, driver.IsHtp);
         for (uint i = 0; known.Count > 0 && i < platform->v1.numHwDevices; i++)
         {
             QnnDevice_HardwareDeviceInfo_t* device = &platform->Anonymous.v1.hwDevices[i];
-            if (device->v1.deviceId == deviceId)
+            if (device->version == QnnDevice_HardwareDeviceInfoVersion_t.QNN_DEVICE_HARDWARE_DEVICE_INFO_VERSION_1
+                && (deviceId is null || device->v1.deviceId == deviceId))
             {
-                var only = arena.Allocate<QnnDevice_PlatformInfo_t>();
-                only->version = QnnDevice_PlatformInfoVersion_t.QNN_DEVICE_PLATFORM_INFO_VERSION_1;
-                only->v1.numHwDevices = 1;
-                only->v1.hwDevices = device;
-                return only;
+                return device;
             }
         }
         string there = known.Count == 0 ? "none" : string.Join(", ", known.Select(device => device.DeviceId));

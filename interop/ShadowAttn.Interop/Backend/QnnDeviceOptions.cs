@@ -28,20 +28,26 @@ public enum QnnHtpArch
     V85 = 85,
 }
 
-/// <summary>Which device is used, and as what. All of it is HTP's own; leave it out for other backends.</summary>
+/// <summary>
+/// Which device is used, and what it is taken for. Without any of it the backend takes what it runs on; with it, the backend
+/// is handed its own platform info with these values in it. (HTP's custom device options are not used: their layout differs
+/// between versions of the backend API, 5.43 and 5.51 among them.)
+/// </summary>
 public sealed record QnnDeviceOptions
 {
-    /// <summary>Number of the device among those of <see cref="QnnBackend.GetPlatformInfo"/>; null takes the backend's default.</summary>
+    /// <summary>Number of the device among those of <see cref="QnnBackend.GetPlatformInfo"/>; null takes the first.</summary>
     public uint? DeviceId { get; init; }
 
-    /// <summary>SoC model number (<c>Qnn_SocModel_t</c>) to prepare graphs for; null takes what the backend runs on.</summary>
+    /// <summary>HTP only: SoC model number (<c>Qnn_SocModel_t</c>) to prepare graphs for.</summary>
     public uint? SocModel { get; init; }
 
-    /// <summary>HTP generation to prepare graphs for.</summary>
+    /// <summary>HTP only: generation to prepare graphs for.</summary>
     public QnnHtpArch Arch { get; init; }
 
-    /// <summary>Whether to run in a signed process domain of the DSP.</summary>
-    public bool SignedProcessDomain { get; init; }
+    /// <summary>HTP only: size of the tightly coupled memory to prepare graphs for, in MiB.</summary>
+    public int? VtcmMegabytes { get; init; }
 
-    internal bool HasHtpOptions => SocModel is not null || Arch != QnnHtpArch.Unspecified || SignedProcessDomain;
+    internal bool HasHtpOptions => SocModel is not null || Arch != QnnHtpArch.Unspecified || VtcmMegabytes is not null;
+
+    internal bool IsDefault => DeviceId is null && !HasHtpOptions;
 }

@@ -19,11 +19,8 @@ sealed unsafe class QnnDriver(QnnProvider provider, QnnLog log, string name, obj
     public ref readonly QnnInterface_ImplementationV2_32_t Table => ref Provider.Table;
 
     /// <summary>Whether custom options of HTP mean something to this backend.</summary>
-    public bool IsHtp => Provider.Info.BackendId == HtpBackendId
+    public bool IsHtp => Provider.Info.BackendId == QnnApi.QNN_BACKEND_ID_HTP
         || Provider.Info.Name.StartsWith("HTP", StringComparison.OrdinalIgnoreCase);
-
-    // QNN_BACKEND_ID_HTP; the bindings have only QNN_BACKEND_ID_NULL.
-    const uint HtpBackendId = 6;
 
     /// <summary>Throws unless the backend has a function.</summary>
     /// <exception cref="QnnNotSupportedException">It has not.</exception>
@@ -41,8 +38,9 @@ sealed unsafe class QnnDriver(QnnProvider provider, QnnLog log, string name, obj
     {
         if (status != QnnApi.QNN_SUCCESS)
         {
-            throw new QnnCallException(call, subject, status, Log.LastLines());
+            throw new QnnCallException(call, subject, status, Log.LinesOfThisCall());
         }
+        Log.EndCall();
     }
 
     /// <summary>Throws unless a call that succeeded also returned a handle.</summary>

@@ -7,7 +7,7 @@ public class QnnCallException : QnnException
     /// <param name="call">Name of the table's function, for example <c>graphFinalize</c>.</param>
     /// <param name="subject">What the call was about, for example <c>graph 'pilot'</c>; may be empty.</param>
     /// <param name="status">The returned status.</param>
-    /// <param name="logLines">The backend's last log lines, oldest first; may be empty.</param>
+    /// <param name="logLines">What the backend logged during the call, oldest first; may be empty.</param>
     public QnnCallException(string call, string? subject, ulong status, IReadOnlyList<string> logLines)
         : this(call, status, logLines, QnnStatus.ComposeMessage(call, subject, QnnStatus.FromCode(status), logLines))
     {
@@ -26,6 +26,6 @@ public class QnnCallException : QnnException
     /// <summary>The returned status, with its constant's name and what usually causes it.</summary>
     public QnnStatus Status { get; }
 
-    /// <summary>The backend's last log lines before the failure, oldest first; empty if it logged nothing.</summary>
+    /// <summary>What the backend logged during the call, oldest first, errors last; empty if it logged nothing.</summary>
     public IReadOnlyList<string> LogLines { get; }
 }

@@ -16,6 +16,8 @@ public sealed record QnnStatus(ulong Code, string Name, string Area, string Caus
     // The API keeps the code in the low 16 bits and leaves the rest to the backend.
     const ulong CodeMask = 0xFFFF;
 
+    const int LongestLogLine = 300;
+
     /// <summary>Whether the call succeeded.</summary>
     public bool IsSuccess => Code == QnnApi.QNN_SUCCESS;
 
@@ -53,7 +55,9 @@ public sealed record QnnStatus(ulong Code, string Name, string Area, string Caus
         }
         if (logLines.Count > 0)
         {
-            text.Append(" The backend's last log line: ").Append(logLines[^1]);
+            string last = logLines[^1];
+            text.Append(" The backend logged: ").Append(last.AsSpan(0, Math.Min(last.Length, LongestLogLine)));
+            text.Append(last.Length > LongestLogLine ? " ..." : "");
         }
         return text.ToString();
     }

@@ -141,7 +141,7 @@ public sealed unsafe class QnnGraphBuilder : IDisposable
         ulong status = _driver.Table.backendValidateOpConfig(_context.Device.Backend.Value, config);
         if (status != QnnApi.QNN_SUCCESS)
         {
-            throw new QnnValidationException(Describe(name, type, inputs, outputs), status, _driver.Log.LastLines());
+            throw new QnnValidationException(Describe(name, type, inputs, outputs), status, _driver.Log.LinesOfThisCall());
         }
         status = _driver.Table.graphAddNode(_graph, config);
         if (status != QnnApi.QNN_SUCCESS)

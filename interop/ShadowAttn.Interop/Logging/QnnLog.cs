@@ -13,7 +13,9 @@ sealed class QnnLog(ILogger logger)
     public const int KeptLines = 32;
 
     readonly Lock _lock = new();
-    readonly Queue<string> _lines = new(KeptLines);
+    readonly Queue<(long Number, QnnLog_Level_t Level, string Text)> _lines = new(KeptLines);
+    long _received;
+    long _receivedBeforeCall;
 
     public ILogger Logger { get; } = logger;
 
@@ -22,21 +24,26 @@ sealed class QnnLog(ILogger logger)
     {
         lock (_lock)
         {
-            return [.. _lines];
+            return [.. _lines.Select(line => line.Text)];
         }
     }
 
-    /// <summary>Forgets the kept lines, so that a later error does not show what another call logged.</summary>
-    public void Forget()
+    /// <summary>The kept lines that came since the last call that succeeded, errors last, so that the last one says most.</summary>
+    public string[] LinesOfThisCall()
     {
         lock (_lock)
         {
-            _lines.Clear();
+            return [.. _lines.Where(line => line.Number > _receivedBeforeCall)
+                .OrderBy(line => line.Level == QnnLog_Level_t.QNN_LOG_LEVEL_ERROR)
+                .Select(line => line.Text)];
         }
     }
 
+    /// <summary>A call succeeded: what was logged so far has nothing to do with a later failure.</summary>
+    public void EndCall() => Volatile.Write(ref _receivedBeforeCall, Volatile.Read(ref _received));
+
     /// <summary>Takes a line from the backend. Never throws: the caller is native code.</summary>
-    public void Receive(QnnLog_Level_t level, string line)
+    public void Receive(QnnLog_Level_t level, string text)
     {
         try
         {
@@ -46,9 +53,9 @@ sealed class QnnLog(ILogger logger)
                 {
                     _lines.Dequeue();
                 }
-                _lines.Enqueue(line);
+                _lines.Enqueue((++_received, level, text));
             }
-            Logger.Log(QnnLogLevels.ToLoggerLevel(level), "{Line}", line);
+            Logger.Log(QnnLogLevels.ToLoggerLevel(level), "{Line}", text);
         }
         catch (Exception)
         {
