@@ -26,8 +26,18 @@ abstract class OwnedHandle : SafeHandle
     /// <inheritdoc/>
     public sealed override bool IsInvalid => handle == 0;
 
+    /// <summary>Whether its user disposed it; what else needs it may still keep it from being freed.</summary>
+    public bool IsDisposed { get; private set; }
+
     /// <summary>Frees the native thing. Must not throw.</summary>
     protected abstract void Free();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        IsDisposed = true;
+        base.Dispose(disposing);
+    }
 
     /// <inheritdoc/>
     protected sealed override bool ReleaseHandle()
@@ -41,14 +51,18 @@ abstract class OwnedHandle : SafeHandle
 /// <summary>Keeps a handle alive for the length of a call: <c>using var hold = new HandleHold(handle);</c></summary>
 readonly ref struct HandleHold
 {
-    readonly SafeHandle? _handle;
+    readonly OwnedHandle? _handle;
 
     /// <exception cref="ObjectDisposedException">The handle was disposed.</exception>
-    public HandleHold(SafeHandle? handle)
+    public HandleHold(OwnedHandle? handle)
     {
-        bool added = false;
-        handle?.DangerousAddRef(ref added);
-        _handle = handle;
+        if (handle is not null)
+        {
+            ObjectDisposedException.ThrowIf(handle.IsDisposed, handle);
+            bool added = false;
+            handle.DangerousAddRef(ref added);
+            _handle = handle;
+        }
     }
 
     public void Dispose() => _handle?.DangerousRelease();

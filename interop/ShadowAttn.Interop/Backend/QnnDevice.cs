@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ShadowAttn.Interop.Qnn;
 
 namespace ShadowAttn.Interop;
@@ -23,7 +22,7 @@ public sealed unsafe class QnnDevice : IDisposable
     internal QnnDriver Driver { get; }
 
     /// <summary>What a context must keep alive.</summary>
-    internal SafeHandle Owner => _device is null ? _backend : _device;
+    internal OwnedHandle Owner => _device is null ? _backend : _device;
 
     internal QnnHandle Backend => _backend;
 

@@ -52,8 +52,12 @@ public sealed unsafe class QnnMemory : IDisposable
     /// <exception cref="ObjectDisposedException">The registration was taken back.</exception>
     internal void AddUse()
     {
-        bool added = false;
-        _handle?.DangerousAddRef(ref added);
+        if (_handle is not null)
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsDisposed, this);
+            bool added = false;
+            _handle.DangerousAddRef(ref added);
+        }
     }
 
     internal void ReleaseUse() => _handle?.DangerousRelease();

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using ShadowAttn.Interop.Qnn;
 
 namespace ShadowAttn.Interop;
@@ -11,10 +10,10 @@ public sealed unsafe class QnnSystem : IDisposable
     const int UsedSlots = 4;
 
     readonly QnnSystemInterface_ImplementationV1_7_t _table;
-    readonly SafeHandle? _library;
+    readonly OwnedHandle? _library;
     readonly string _name;
 
-    QnnSystem(QnnSystemInterface_t* provider, string name, SafeHandle? library)
+    QnnSystem(QnnSystemInterface_t* provider, string name, OwnedHandle? library)
     {
         _name = name;
         _library = library;

@@ -20,6 +20,7 @@ public sealed unsafe class QnnBindings : IDisposable
     // Keeps registered memory reachable while it is bound; an entry is null for a raw buffer.
     readonly QnnMemory?[] _inputMemory;
     readonly QnnMemory?[] _outputMemory;
+    QnnPendingExecution? _pending;
     int _unbound;
 
     internal QnnBindings(QnnGraph graph, QnnTensor[] inputs, QnnTensor[] outputs)
@@ -84,7 +85,44 @@ public sealed unsafe class QnnBindings : IDisposable
         }
     }
 
-    /// <summary>Frees the descriptors; buffers stay the caller's.</summary>
+    /// <summary>
+    /// Starts the graph and returns at once; the task ends when its outputs are written. One execution at a time; nothing may be
+    /// bound until it ends. Allocates nothing on the managed heap from the second call on.
+    /// </summary>
+    /// <param name="profile">Gets the events of this execution; may be null.</param>
+    /// <exception cref="InvalidOperationException">An input or output is not bound, or an execution is under way.</exception>
+    /// <exception cref="QnnNotSupportedException">The backend does not execute asynchronously.</exception>
+    /// <exception cref="QnnCallException">The backend refused the start; failures of the execution itself are the task's.</exception>
+    /// <exception cref="ObjectDisposedException">The bindings, bound memory or the profile were disposed.</exception>
+    public ValueTask ExecuteAsync(QnnProfile? profile = null)
+    {
+        if (_unbound != 0)
+        {
+            ThrowUnbound();
+        }
+        _driver.Require(_driver.Table.graphExecuteAsync, "graphExecuteAsync");
+        _pending ??= new QnnPendingExecution(_driver, _graph.Name, _arena);
+        void* token = _pending.Begin(profile?.Handle);
+        ulong status = _driver.Table.graphExecuteAsync(
+            _graph.Value,
+            _nativeInputs, (uint)_inputs.Length,
+            _nativeOutputs, (uint)_outputs.Length,
+            profile is null ? null : profile.Handle.Value,
+            null,
+            QnnPendingExecution.Notify, token);
+        if (status != QnnApi.QNN_SUCCESS)
+        {
+            _pending.Abandon();
+            if (status == (ulong)QnnCommon_Error_t.QNN_COMMON_ERROR_NOT_SUPPORTED)
+            {
+                throw new QnnNotSupportedException($"The backend '{_driver.Name}' ({_driver.Provider.Info}) does not execute asynchronously.");
+            }
+            _driver.Check(status, "graphExecuteAsync", $"graph '{_graph.Name}'");
+        }
+        return _pending.Task;
+    }
+
+    /// <summary>Frees the descriptors when no execution needs them; buffers stay the caller's.</summary>
     public void Dispose()
     {
         ReleaseMemory(_inputMemory);
@@ -148,6 +186,10 @@ public sealed unsafe class QnnBindings : IDisposable
         if ((uint)index >= (uint)tensors.Length)
         {
             throw new ArgumentOutOfRangeException(nameof(index), index, $"Graph '{_graph.Name}' has {tensors.Length} {role}s.");
+        }
+        if (_pending is { IsUnderWay: true })
+        {
+            throw new InvalidOperationException($"Graph '{_graph.Name}' is executing with these bindings; wait for it before binding.");
         }
         QnnTensor tensor = tensors[index];
         if (bytes < tensor.Bytes)

@@ -55,6 +55,9 @@ public sealed unsafe class QnnGraph : IDisposable
     /// <inheritdoc cref="QnnBindings.Execute"/>
     public void Execute(QnnProfile? profile = null) => Bindings.Execute(profile);
 
+    /// <inheritdoc cref="QnnBindings.ExecuteAsync"/>
+    public ValueTask ExecuteAsync(QnnProfile? profile = null) => Bindings.ExecuteAsync(profile);
+
     /// <summary>Lets go of the context.</summary>
     public void Dispose() => Bindings.Dispose();
 }

@@ -55,7 +55,7 @@ public sealed unsafe class QnnGraphBuilder : IDisposable
         driver.Require(driver.Table.graphAddNode, "graphAddNode");
         driver.Require(driver.Table.graphFinalize, "graphFinalize");
         driver.Require(driver.Table.graphExecute, "graphExecute");
-        var arena = new NativeArena(context.Handle);
+        var arena = new NativeArena();
         try
         {
             void* graph = null;
@@ -137,7 +137,7 @@ public sealed unsafe class QnnGraphBuilder : IDisposable
             numOfOutputs = (uint)outputs.Length,
             outputTensors = WriteTensors(outputs),
         };
-        using var hold = new HandleHold(_arena);
+        using var hold = new HandleHold(_context.Handle);
         ulong status = _driver.Table.backendValidateOpConfig(_context.Device.Backend.Value, config);
         if (status != QnnApi.QNN_SUCCESS)
         {
@@ -162,7 +162,7 @@ public sealed unsafe class QnnGraphBuilder : IDisposable
         {
             throw new InvalidOperationException($"Graph '{Name}' has {_nodes} nodes and {_outputs.Count} outputs; it needs at least one of each.");
         }
-        using (new HandleHold(_arena))
+        using (new HandleHold(_context.Handle))
         using (new HandleHold(profile?.Handle))
         {
             _driver.Check(_driver.Table.graphFinalize(_graph, profile is null ? null : profile.Handle.Value, null),
@@ -188,7 +188,7 @@ public sealed unsafe class QnnGraphBuilder : IDisposable
         {
             throw new ArgumentException($"Tensor {spec} is quantised and needs an encoding with scale and offset.", nameof(spec));
         }
-        using var hold = new HandleHold(_arena);
+        using var hold = new HandleHold(_context.Handle);
         Qnn_Tensor_t* native = _arena.Allocate<Qnn_Tensor_t>();
         QnnTensor.Write(native, spec, id: 0, _arena, data);
         _driver.Check(_driver.Table.tensorCreateGraphTensor(_graph, native), "tensorCreateGraphTensor", $"graph '{Name}', tensor {spec}");
@@ -253,5 +253,6 @@ public sealed unsafe class QnnGraphBuilder : IDisposable
         {
             throw new InvalidOperationException($"Graph '{Name}' is finalized; compose a new one.");
         }
+        ObjectDisposedException.ThrowIf(_arena.IsDisposed, this);
     }
 }

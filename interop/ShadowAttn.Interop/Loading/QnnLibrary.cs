@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ShadowAttn.Interop.Qnn;
 
 namespace ShadowAttn.Interop;
@@ -14,7 +13,7 @@ public sealed unsafe class QnnLibrary : IDisposable
     QnnSystem? _system;
     bool _disposed;
 
-    QnnLibrary(string name, string? path, QnnProvider provider, QnnProviderInfo[] providers, SafeHandle? handle, object? owner)
+    QnnLibrary(string name, string? path, QnnProvider provider, QnnProviderInfo[] providers, OwnedHandle? handle, object? owner)
     {
         Name = name;
         FilePath = path;
@@ -38,7 +37,7 @@ public sealed unsafe class QnnLibrary : IDisposable
 
     internal QnnProvider Provider { get; }
 
-    internal SafeHandle? Handle { get; }
+    internal OwnedHandle? Handle { get; }
 
     /// <summary>
     /// Loads a backend library. A path with a folder in it (or an existing file) is that file; a bare name is left to the
