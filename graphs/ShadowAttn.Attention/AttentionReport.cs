@@ -39,6 +39,9 @@ public sealed class AttentionReport
     /// <summary>The pilot graphs that the call used.</summary>
     public IReadOnlyList<PilotBucketUse> Buckets { get; internal set; } = [];
 
+    /// <summary>Which memory the pilot's tensors are in, and whether the backend works on it in place; empty in modes without a pilot graph.</summary>
+    public string PilotMemory { get; internal set; } = string.Empty;
+
     internal void Clear()
     {
         operatorCount = 0;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Microsoft.Extensions.Logging;
 using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
 using ShadowAttn.Memory;
@@ -30,10 +29,9 @@ public sealed class ShadowAttention : IDisposable
     /// <summary>An operator.</summary>
     /// <param name="backend">Scores the keys in mode <see cref="AttentionMode.Shadow"/>, attends in <see cref="AttentionMode.NpuInt8"/>; may be null in other modes.</param>
     /// <param name="options">Shape, mode and knobs.</param>
-    /// <param name="cache">Where finalised pilot graphs are kept between processes; null for nowhere.</param>
-    /// <param name="logger">Told what came from the cache and what was rebuilt.</param>
+    /// <param name="pilot">How pilot graphs are prepared and kept; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is wrong, or the mode needs a backend and there is none.</exception>
-    public ShadowAttention(QnnBackend? backend, AttentionOptions options, ContextCache? cache = null, ILogger? logger = null)
+    public ShadowAttention(QnnBackend? backend, AttentionOptions options, PilotOptions? pilot = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -42,7 +40,7 @@ public sealed class ShadowAttention : IDisposable
         {
             ArgumentNullException.ThrowIfNull(backend, $"{nameof(backend)} (mode {options.Mode} needs a QNN backend; {AttentionMode.ShadowCpu} needs none)");
             this.backend = backend;
-            graphs = new PilotGraphSet(backend, cache, logger);
+            graphs = new PilotGraphSet(backend, pilot);
         }
 
         pool = new WorkerPool(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
@@ -57,6 +55,11 @@ public sealed class ShadowAttention : IDisposable
 
     /// <summary>How the pilot graphs so far came about; all zero in modes without a backend.</summary>
     public PilotPreparation Preparation => graphs?.Preparation ?? default;
+
+    /// <summary>
+    /// Gets the events of the backend's executions in mode <see cref="AttentionMode.Shadow"/> while it is set; profiling costs time.
+    /// </summary>
+    public QnnProfile? Profile { get; set; }
 
     /// <summary>O = attention(Q, K, V). The queries are the last ones of the keys. All tensors are used in place.</summary>
     /// <param name="q">fp32 [heads, queries, headDim]; any strides with adjacent channels.</param>
@@ -85,6 +88,11 @@ public sealed class ShadowAttention : IDisposable
             call.Kept = kept;
             long start = Stopwatch.GetTimestamp();
             Plan();
+            if (pipeline is ShadowPipeline shadow)
+            {
+                shadow.Profile = Profile;
+            }
+
             clock.Clear();
             start = Stopwatch.GetTimestamp();
             pipeline!.Run();

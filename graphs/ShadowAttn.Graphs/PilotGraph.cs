@@ -1,9 +1,10 @@
 using ShadowAttn.Interop;
+using ShadowAttn.Memory;
 
 namespace ShadowAttn.Graphs;
 
-/// <summary>A finalised pilot graph; one thread at a time may execute it.</summary>
-public sealed unsafe class PilotGraph : IDisposable
+/// <summary>A finalised pilot graph, executed through its bindings.</summary>
+public sealed class PilotGraph : IDisposable
 {
     private readonly QnnGraph graph;
 
@@ -11,30 +12,19 @@ public sealed unsafe class PilotGraph : IDisposable
     {
         Spec = spec;
         this.graph = graph;
-        QueryBytes = (nuint)spec.Rows * (nuint)spec.Dim;
-        KeyBytes = (nuint)spec.Keys * (nuint)spec.Dim;
-        ScoreBytes = (nuint)spec.Rows * (nuint)spec.Keys;
     }
 
     /// <summary>What the graph was composed for.</summary>
     public PilotGraphSpec Spec { get; }
 
-    /// <summary>Bytes of Q8.</summary>
-    public nuint QueryBytes { get; }
-
-    /// <summary>Bytes of K8.</summary>
-    public nuint KeyBytes { get; }
-
-    /// <summary>Bytes of the scores.</summary>
-    public nuint ScoreBytes { get; }
-
     /// <summary>Composes, validates and finalises the graph in a context.</summary>
     /// <param name="context">The context that owns the graph.</param>
     /// <param name="spec">The shape and the encodings.</param>
+    /// <param name="options">How it is prepared; null for the backend's defaults.</param>
     /// <exception cref="QnnException">The backend refuses the graph; the message has the call and its reason.</exception>
-    public static PilotGraph Compose(QnnContext context, PilotGraphSpec spec)
+    public static PilotGraph Compose(QnnContext context, PilotGraphSpec spec, QnnGraphOptions? options = null)
     {
-        QnnGraphBuilder builder = context.CreateGraph(spec.Name);
+        using QnnGraphBuilder builder = context.CreateGraph(spec.Name, options);
         var q = builder.Input("q8", QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Dim], QnnEncoding.ScaleOffset(spec.QueryScale, 0));
         var k = builder.Input("k8", QnnDataType.SFixed8, [1, 1, spec.Keys, spec.Dim], QnnEncoding.ScaleOffset(spec.KeyScale, 0));
         var s = builder.Output("scores", QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Keys], QnnEncoding.ScaleOffset(spec.OutputScale, 0));
@@ -61,17 +51,33 @@ public sealed unsafe class PilotGraph : IDisposable
             : throw new QnnException($"graph '{spec.Name}' of the context binary has other tensors than its name says");
     }
 
-    /// <summary>Scores the queries against the keys. Buffers are used in place and may change from call to call.</summary>
+    /// <summary>Binds buffers, registered with the backend where it takes them.</summary>
+    /// <param name="memory">Registers them.</param>
     /// <param name="q8">[rows, dim].</param>
-    /// <param name="k8">[keys, dim].</param>
-    /// <param name="scores">Receives [rows, keys].</param>
-    /// <exception cref="QnnException">The backend reports an error.</exception>
-    public void Execute(sbyte* q8, sbyte* k8, sbyte* scores)
+    /// <param name="k8">[keys, dim]; may be longer.</param>
+    /// <param name="scores">Receives [rows, keys]; may be longer.</param>
+    /// <exception cref="ArgumentException">A buffer is too small.</exception>
+    public PilotBinding Bind(PilotMemory memory, UnmanagedBuffer q8, UnmanagedBuffer k8, UnmanagedBuffer scores)
     {
-        graph.BindInput(0, q8, QueryBytes);
-        graph.BindInput(1, k8, KeyBytes);
-        graph.BindOutput(0, scores, ScoreBytes);
-        graph.Execute();
+        ArgumentNullException.ThrowIfNull(memory);
+        QnnBindings bindings = graph.CreateBindings();
+        List<QnnMemory> registered = [];
+        try
+        {
+            registered.Add(memory.Register(graph.Context, graph.Inputs[0], q8));
+            registered.Add(memory.Register(graph.Context, graph.Inputs[1], k8));
+            registered.Add(memory.Register(graph.Context, graph.Outputs[0], scores));
+            bindings.BindInput(0, registered[0]);
+            bindings.BindInput(1, registered[1]);
+            bindings.BindOutput(0, registered[2]);
+            return new PilotBinding(bindings, [.. registered]);
+        }
+        catch
+        {
+            bindings.Dispose();
+            registered.ForEach(r => r.Dispose());
+            throw;
+        }
     }
 
     /// <inheritdoc/>

@@ -19,6 +19,7 @@ public sealed class PilotGraphSet : IDisposable
     private static readonly TimeSpan LockWait = TimeSpan.FromSeconds(60);
 
     private readonly QnnBackend backend;
+    private readonly PilotOptions options;
     private readonly ContextCache? cache;
     private readonly ILogger log;
     private readonly Lazy<ContextIdentity> identity;
@@ -28,14 +29,14 @@ public sealed class PilotGraphSet : IDisposable
 
     /// <summary>An empty set.</summary>
     /// <param name="backend">The backend; must outlive the set.</param>
-    /// <param name="cache">Where finalised contexts are kept between processes; null for nowhere.</param>
-    /// <param name="logger">Told what came from the cache and what was rebuilt.</param>
-    public PilotGraphSet(QnnBackend backend, ContextCache? cache = null, ILogger? logger = null)
+    /// <param name="options">How graphs are prepared and kept; null for the defaults.</param>
+    public PilotGraphSet(QnnBackend backend, PilotOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(backend);
         this.backend = backend;
-        this.cache = cache;
-        log = logger ?? NullLogger.Instance;
+        this.options = options ?? new PilotOptions();
+        cache = this.options.Cache;
+        log = this.options.Logger ?? NullLogger.Instance;
         identity = new Lazy<ContextIdentity>(() => ContextIdentity.Of(backend));
     }
 
@@ -92,7 +93,7 @@ public sealed class PilotGraphSet : IDisposable
         bool cached = cache is not null && TryFromCache(specs);
         if (!cached)
         {
-            string description = cache is null ? string.Empty : identity.Value.Describe(specs);
+            string description = cache is null ? string.Empty : identity.Value.Describe(specs, options);
             using IDisposable? held = cache?.Lock(description, LockWait);
 
             // Another process may have finished the same context while this one waited.
@@ -112,13 +113,13 @@ public sealed class PilotGraphSet : IDisposable
 
     private void Compose(PilotGraphSpec[] specs, string description)
     {
-        QnnContext context = backend.CreateContext();
+        QnnContext context = backend.CreateContext(options.Context);
         List<PilotGraph> composed = [];
         try
         {
             foreach (PilotGraphSpec spec in specs)
             {
-                composed.Add(PilotGraph.Compose(context, spec));
+                composed.Add(PilotGraph.Compose(context, spec, options.Graph));
             }
 
             if (cache is not null)
@@ -150,7 +151,7 @@ public sealed class PilotGraphSet : IDisposable
 
     private bool TryFromCache(PilotGraphSpec[] specs)
     {
-        string description = identity.Value.Describe(specs);
+        string description = identity.Value.Describe(specs, options);
         if (cache!.TryRead(description) is not { } binary)
         {
             return false;
@@ -161,7 +162,7 @@ public sealed class PilotGraphSet : IDisposable
         try
         {
             QnnBinaryInfo info = backend.Library.SystemLibrary.ReadBinary(binary.Span);
-            context = backend.CreateContext(binary.Span);
+            context = backend.CreateContext(binary.Span, options.Context);
             foreach (PilotGraphSpec spec in specs)
             {
                 retrieved.Add(PilotGraph.Retrieve(context, info, spec));

@@ -23,7 +23,7 @@ internal sealed class AttentionRun(BackendHost? host, AttentionOptions options, 
     /// <param name="o">Receives fp32 [heads, queries, headDim].</param>
     public AttentionMeasurement Measure(TensorView<float> q, TensorView<float> k, TensorView<float> v, TensorView<float> o)
     {
-        using var attention = new ShadowAttention(host?.Backend, options, host?.Cache, host?.Logger);
+        using var attention = new ShadowAttention(host?.Backend, options, host?.Pilot);
         progress.Report("preparing", 0, 1);
         long start = Stopwatch.GetTimestamp();
         attention.Compute(q, k, v, o);

@@ -1,4 +1,5 @@
 using ShadowAttn.Graphs;
+using ShadowAttn.Interop;
 
 namespace ShadowAttn.Attention;
 
@@ -6,19 +7,20 @@ namespace ShadowAttn.Attention;
 /// The NPU's side of the pipeline: a thread that executes submitted pilot graphs in order. At most one execution per slot is under way;
 /// submitting and waiting allocate nothing.
 /// </summary>
-internal sealed unsafe class PilotQueue : IDisposable
+internal sealed class PilotQueue : IDisposable
 {
-    private readonly Slot[] slots;
+    private readonly PilotBinding?[] slots;
     private readonly Thread thread;
     private readonly object gate = new();
     private int submitted;
     private int done;
+    private QnnProfile? profile;
     private Exception? failure;
     private bool stopping;
 
     public PilotQueue(int slotCount)
     {
-        slots = new Slot[slotCount];
+        slots = new PilotBinding?[slotCount];
         thread = new Thread(Work) { IsBackground = true, Name = "shadowattn pilot" };
         thread.Start();
     }
@@ -27,10 +29,12 @@ internal sealed unsafe class PilotQueue : IDisposable
     public long BusyTicks { get; private set; }
 
     /// <summary>Forgets earlier executions; nothing may be under way.</summary>
-    public void Restart()
+    /// <param name="events">Gets the events of the executions to come; may be null.</param>
+    public void Restart(QnnProfile? events)
     {
         lock (gate)
         {
+            profile = events;
             submitted = 0;
             done = 0;
             failure = null;
@@ -39,11 +43,11 @@ internal sealed unsafe class PilotQueue : IDisposable
     }
 
     /// <summary>Queues an execution; the n-th since <see cref="Restart"/> uses slot n modulo the number of slots.</summary>
-    public void Submit(PilotGraph graph, sbyte* q8, sbyte* k8, sbyte* scores)
+    public void Submit(PilotBinding binding)
     {
         lock (gate)
         {
-            slots[submitted % slots.Length] = new Slot { Graph = graph, Q8 = q8, K8 = k8, Scores = scores };
+            slots[submitted % slots.Length] = binding;
             submitted++;
             Monitor.PulseAll(gate);
         }
@@ -97,7 +101,7 @@ internal sealed unsafe class PilotQueue : IDisposable
     {
         while (true)
         {
-            Slot slot;
+            PilotBinding next;
             lock (gate)
             {
                 while ((done == submitted || failure is not null) && !stopping)
@@ -110,14 +114,14 @@ internal sealed unsafe class PilotQueue : IDisposable
                     return;
                 }
 
-                slot = slots[done % slots.Length];
+                next = slots[done % slots.Length]!;
             }
 
             Exception? error = null;
             long start = StageClock.Now;
             try
             {
-                slot.Graph!.Execute(slot.Q8, slot.K8, slot.Scores);
+                next.Execute(profile);
             }
             catch (Exception e)
             {
@@ -132,13 +136,5 @@ internal sealed unsafe class PilotQueue : IDisposable
                 Monitor.PulseAll(gate);
             }
         }
-    }
-
-    private struct Slot
-    {
-        public PilotGraph? Graph;
-        public sbyte* Q8;
-        public sbyte* K8;
-        public sbyte* Scores;
     }
 }

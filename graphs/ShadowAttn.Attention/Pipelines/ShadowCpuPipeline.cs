@@ -14,7 +14,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly KeyPreparation keys;
     private readonly TileStage stage;
-    private readonly UnmanagedBuffer k8;
+    private readonly UnmanagedBuffer[] k8;
     private readonly WorkerScratch[] scratch;
     private readonly TileCounters[] counters;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
@@ -31,8 +31,13 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         bool tail = options.Tail != TailCompensation.None;
         shift = UniversalPilot.Shift(call.Dim);
         sigma0 = UniversalPilot.Sigma0(call.Dim);
-        k8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * call.Keys * call.Dim));
-        keys = new KeyPreparation(call, pool, clock, k8, call.Keys, centre: true, valueSums: tail, pack: true);
+        k8 = new UnmanagedBuffer[call.KvHeads];
+        for (int i = 0; i < k8.Length; i++)
+        {
+            k8[i] = UnmanagedBuffer.Allocate((long)call.Keys * call.Dim);
+        }
+
+        keys = new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true);
         stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
         scratch = new WorkerScratch[pool.Threads];
         counters = new TileCounters[pool.Threads];
@@ -95,7 +100,11 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     public void Dispose()
     {
         keys.Dispose();
-        k8.Dispose();
+        foreach (UnmanagedBuffer buffer in k8)
+        {
+            buffer.Dispose();
+        }
+
         foreach (WorkerScratch s in scratch)
         {
             s.Dispose();

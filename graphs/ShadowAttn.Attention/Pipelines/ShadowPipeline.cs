@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using ShadowAttn.Graphs;
+using ShadowAttn.Interop;
 using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
@@ -22,7 +23,9 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly PilotScales? scales;
     private readonly Unit[] units;
     private readonly int blockQueries;
-    private readonly UnmanagedBuffer k8;
+    private readonly PilotMemory memory = new();
+    private readonly PilotBinding[] bindings;
+    private readonly UnmanagedBuffer[] k8;
     private readonly UnmanagedBuffer[] q8 = new UnmanagedBuffer[Slots];
     private readonly UnmanagedBuffer[] rowScales = new UnmanagedBuffer[Slots];
     private readonly UnmanagedBuffer[] scores = new UnmanagedBuffer[Slots];
@@ -51,15 +54,26 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         units = Plan(rows, graphs);
 
         buckets = Uses(units);
-        k8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
-        for (int i = 0; i < Slots; i++)
+        k8 = new UnmanagedBuffer[call.KvHeads];
+        for (int i = 0; i < k8.Length; i++)
         {
-            q8[i] = UnmanagedBuffer.Allocate((nint)rows * call.Dim);
-            rowScales[i] = UnmanagedBuffer.Allocate((nint)rows * sizeof(float));
-            scores[i] = UnmanagedBuffer.Allocate(checked((nint)rows * paddedKeys));
+            k8[i] = memory.Allocate((long)paddedKeys * call.Dim);
         }
 
-        keys = new KeyPreparation(call, pool, clock, k8, paddedKeys, centre: scales is null, valueSums: tail, pack: false);
+        for (int i = 0; i < Slots; i++)
+        {
+            q8[i] = memory.Allocate((long)rows * call.Dim);
+            scores[i] = memory.Allocate((long)rows * paddedKeys);
+            rowScales[i] = UnmanagedBuffer.Allocate((long)rows * sizeof(float));
+        }
+
+        bindings = new PilotBinding[units.Length];
+        for (int i = 0; i < units.Length; i++)
+        {
+            bindings[i] = units[i].Graph.Bind(memory, q8[i % Slots], k8[units[i].KvHead], scores[i % Slots]);
+        }
+
+        keys = new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false);
         stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
         scratch = new WorkerScratch[pool.Threads];
         counters = new TileCounters[pool.Threads];
@@ -69,12 +83,15 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         }
     }
 
+    /// <summary>Gets the events of the backend's executions while it is set.</summary>
+    public QnnProfile? Profile { get; set; }
+
     /// <inheritdoc/>
     public void Run()
     {
         Array.Clear(counters);
         exposedTicks = 0;
-        queue.Restart();
+        queue.Restart(Profile);
         if (scales is not null)
         {
             scales.Key.CopyTo(new Span<float>(keys.KeyScale, call.KvHeads));
@@ -124,6 +141,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
 
         report.ExposedEstimateMilliseconds = exposedTicks * 1000.0 / Stopwatch.Frequency;
         report.Buckets = buckets;
+        report.PilotMemory = memory.Description;
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
@@ -135,7 +153,16 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     {
         queue.Dispose();
         keys.Dispose();
-        k8.Dispose();
+        foreach (PilotBinding binding in bindings)
+        {
+            binding.Dispose();
+        }
+
+        foreach (UnmanagedBuffer buffer in k8)
+        {
+            buffer.Dispose();
+        }
+
         for (int i = 0; i < Slots; i++)
         {
             q8[i].Dispose();
@@ -183,9 +210,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private void Submit(int unit)
     {
         Start(unit, forQuantizing: true);
-        Unit u = units[unit];
-        int slot = unit % Slots;
-        queue.Submit(u.Graph, (sbyte*)q8[slot].Pointer, keys.K8 + (u.KvHead * keys.KeyStride8), (sbyte*)scores[slot].Pointer);
+        queue.Submit(bindings[unit]);
     }
 
     private void Start(int unit, bool forQuantizing)

@@ -24,6 +24,7 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
+    private readonly UnmanagedBuffer[] k8;
     private readonly int chunks;
     private readonly int valueBlocks;
     private readonly nint packedStride;
@@ -37,13 +38,12 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
     /// <param name="call">The call's tensors.</param>
     /// <param name="pool">The workers.</param>
     /// <param name="clock">Where the time goes to.</param>
-    /// <param name="k8">Receives the quantised keys, [kvHeads, paddedKeys, dim].</param>
-    /// <param name="paddedKeys">Keys per KV head in <paramref name="k8"/>.</param>
+    /// <param name="k8">Per KV head, receives the quantised keys [keys, dim]; may be longer.</param>
     /// <param name="centre">Whether the channel mean is subtracted.</param>
     /// <param name="valueSums">Whether the prefix sums of the values are wanted.</param>
     /// <param name="pack">Whether the keys are packed for the CPU's score kernel.</param>
     public KeyPreparation(
-        AttentionCall call, WorkerPool pool, StageClock clock, UnmanagedBuffer k8, int paddedKeys, bool centre, bool valueSums, bool pack)
+        AttentionCall call, WorkerPool pool, StageClock clock, UnmanagedBuffer[] k8, bool centre, bool valueSums, bool pack)
     {
         this.call = call;
         this.pool = pool;
@@ -51,8 +51,7 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         this.centre = centre;
         this.valueSums = valueSums;
         this.pack = pack;
-        KeyStride8 = (nint)paddedKeys * call.Dim;
-        K8 = (sbyte*)k8.Pointer;
+        this.k8 = k8;
         chunks = (call.Keys + Chunk - 1) / Chunk;
         valueBlocks = (call.Keys / ValueBlock) + 1;
         floats = UnmanagedBuffer.Allocate(call.KvHeads * ((2 * (nint)call.Dim) + chunks + 1) * sizeof(float));
@@ -74,12 +73,6 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         Quantize,
     }
 
-    /// <summary>The quantised keys of all KV heads.</summary>
-    public sbyte* K8 { get; }
-
-    /// <summary>Bytes between KV heads of <see cref="K8"/>.</summary>
-    public nint KeyStride8 { get; }
-
     /// <summary>[kvHeads, dim]: the channel means; zero where keys are not centred.</summary>
     public float* Mean { get; }
 
@@ -92,6 +85,9 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
     private float* ChunkMax { get; }
 
     private double* ChunkSums { get; }
+
+    /// <summary>The quantised keys of one KV head, [keys, dim].</summary>
+    public sbyte* K8(int kvHead) => (sbyte*)k8[kvHead].Pointer;
 
     /// <summary>The keys of one KV head as the CPU's score kernel wants them.</summary>
     public byte* Packed(int kvHead) => (byte*)packedKeys.Pointer + (kvHead * packedStride);
@@ -174,12 +170,12 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
                 ChunkMax[((nint)kvHead * chunks) + chunk] = stats.AbsMax(k, call.KRowStride, count, dim, mean);
                 break;
             default:
-                sbyte* k8 = K8 + (kvHead * KeyStride8) + ((nint)first * dim);
+                sbyte* rows = K8(kvHead) + ((nint)first * dim);
                 new Span<double>(sums, dim).Clear();
-                quantize.Keys(k, call.KRowStride, count, dim, centre ? mean : null, 1 / KeyScale[kvHead], k8, dim, sums);
+                quantize.Keys(k, call.KRowStride, count, dim, centre ? mean : null, 1 / KeyScale[kvHead], rows, dim, sums);
                 if (pack)
                 {
-                    scores.Pack(k8, dim, count, dim, Packed(kvHead) + scores.PackedBytes(first, dim));
+                    scores.Pack(rows, dim, count, dim, Packed(kvHead) + scores.PackedBytes(first, dim));
                 }
 
                 break;

@@ -29,10 +29,14 @@ public sealed record ContextIdentity(string Provider, string Build, QnnApiVersio
 
     /// <summary>The text that an entry's key is the hash of; also stored in the entry and compared when it is read.</summary>
     /// <param name="graphs">The graphs of the context, in their order.</param>
-    public string Describe(IEnumerable<PilotGraphSpec> graphs)
+    /// <param name="options">How they are prepared.</param>
+    public string Describe(IEnumerable<PilotGraphSpec> graphs, PilotOptions options)
     {
+        ArgumentNullException.ThrowIfNull(graphs);
+        ArgumentNullException.ThrowIfNull(options);
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"provider {Provider}\nbuild {Build}\ncore {CoreApi}\nbackend {BackendApi}\nchip {Soc}\n");
+        text.Append(options.DescribeGraphOptions()).Append('\n');
         foreach (PilotGraphSpec graph in graphs)
         {
             text.Append("graph ").Append(graph.Name).Append('\n');

@@ -38,19 +38,21 @@ public sealed class PilotGraphSetTests(HtpSimulator simulator)
         }
     }
 
-    private unsafe sbyte[] Scores(ContextCache cache, bool expectCached)
+    private sbyte[] Scores(ContextCache cache, bool expectCached)
     {
-        using var set = new PilotGraphSet(simulator.Backend, cache);
+        using var set = new PilotGraphSet(simulator.Backend, new PilotOptions { Cache = cache });
         PilotGraph[] graphs = set.Get([s_specs[1], s_specs[0], s_specs[1]]);
         Assert.Same(graphs[0], graphs[2]);
         Assert.Equal(expectCached ? (2, 0) : (0, 2), (set.Preparation.FromCache, set.Preparation.Composed));
-        using UnmanagedBuffer q8 = UnmanagedBuffer.Allocate(32 * 64);
-        using UnmanagedBuffer k8 = UnmanagedBuffer.Allocate(128 * 64);
-        using UnmanagedBuffer scores = UnmanagedBuffer.Allocate(32 * 128);
+        var memory = new PilotMemory();
+        using UnmanagedBuffer q8 = memory.Allocate(32 * 64);
+        using UnmanagedBuffer k8 = memory.Allocate(128 * 64);
+        using UnmanagedBuffer scores = memory.Allocate(32 * 128);
         var random = new Random(3);
         random.NextBytes(q8.AsSpan<byte>());
         random.NextBytes(k8.AsSpan<byte>());
-        graphs[0].Execute((sbyte*)q8.Pointer, (sbyte*)k8.Pointer, (sbyte*)scores.Pointer);
+        using PilotBinding binding = graphs[0].Bind(memory, q8, k8, scores);
+        binding.Execute();
         return scores.AsSpan<sbyte>().ToArray();
     }
 }
