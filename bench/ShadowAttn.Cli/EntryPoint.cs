@@ -49,9 +49,13 @@ public static class EntryPoint
                 ProcessTerminationTimeout = null,
             });
         }
-        catch (Exception e) when (e is InputException or QnnLoadException)
+        catch (Exception e) when (e is InputException or QnnLoadException or QnnNotSupportedException)
         {
             return Fail(console, e.Message, BadInput);
+        }
+        catch (QnnException e)
+        {
+            return Fail(console, e.Message, InternalError);
         }
         catch (Exception e)
         {

@@ -3,6 +3,7 @@ using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Graphs;
+using ShadowAttn.Interop;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Cli.Run;
@@ -44,13 +45,29 @@ internal sealed class AttentionRun(BackendHost? host, AttentionOptions options, 
         }
 
         long allocated = (GC.GetTotalAllocatedBytes(precise: true) - before) / AllocationCalls;
+        ProfileReport[] profile = Profile(attention, q, k, v, o);
         using var kept = new KeptKeys(options.Heads, q.Length(1), k.Length(1));
         AttentionReport counts = attention.Compute(q, k, v, o, kept);
         AttentionAccuracy accuracy = ExactAttention.Compare(options, q, k, v, o, kept, QueriesToEvaluate(k.Length(1)), ReportEvaluation);
 
         Array.Sort(samples, (a, b) => a.TotalMs.CompareTo(b.TotalMs));
         return new AttentionMeasurement(
-            samples[(repeat - 1) / 2], samples[0].TotalMs, firstMs, allocated, counts, accuracy, attention.Threads, attention.Preparation);
+            samples[(repeat - 1) / 2], samples[0].TotalMs, firstMs, allocated, counts, accuracy, attention.Threads, attention.Preparation, profile);
+    }
+
+    /// <summary>The backend's events of one call; profiled apart, because profiling costs time.</summary>
+    private ProfileReport[] Profile(ShadowAttention attention, TensorView<float> q, TensorView<float> k, TensorView<float> v, TensorView<float> o)
+    {
+        if (host?.Options.Profile is not { } level)
+        {
+            return [];
+        }
+
+        using QnnProfile profile = host.Backend.CreateProfile(level);
+        attention.Profile = profile;
+        attention.Compute(q, k, v, o);
+        attention.Profile = null;
+        return ProfileReport.From(profile.Read());
     }
 
     private int QueriesToEvaluate(int keys)
@@ -80,4 +97,5 @@ internal sealed record AttentionMeasurement(
     AttentionReport Counts,
     AttentionAccuracy Accuracy,
     int Threads,
-    PilotPreparation Preparation);
+    PilotPreparation Preparation,
+    ProfileReport[] Profile);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
@@ -23,26 +22,25 @@ internal sealed class RunCommandLine
         HelpName = "FILE",
     };
 
-    private readonly Option<AttentionMode> _mode = Parsed("--mode", "shadow|shadow-cpu|dense|npu-int8", "shadow",
+    private readonly Option<AttentionMode> _mode = OptionParsing.Parsed("--mode", "shadow|shadow-cpu|dense|npu-int8", "shadow",
         "shadow: pilot scores by the QNN backend; shadow-cpu: by the CPU; dense: exact attention over all keys; "
             + "npu-int8: the whole attention in INT8 by the QNN backend", ParseMode);
 
-    private readonly Option<KeepRatio> _keep = Parsed("--keep", "R|mass:P", "0.2",
+    private readonly Option<KeepRatio> _keep = OptionParsing.Parsed("--keep", "R|mass:P", "0.2",
         "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold", ParseKeep);
 
-    private readonly Option<int> _minKeys = Parsed("--min-keys", "N", "64",
-        "A row keeps at least that many keys", (option, text) => ParseNumber(option, text, 1, int.MaxValue));
+    private readonly Option<int> _minKeys = OptionParsing.Parsed("--min-keys", "N", "64",
+        "A row keeps at least that many keys", (option, text) => OptionParsing.Number(option, text, 1, int.MaxValue));
 
-    private readonly Option<TailCompensation> _tail = Parsed("--tail", "mean|none", "mean",
+    private readonly Option<TailCompensation> _tail = OptionParsing.Parsed("--tail", "mean|none", "mean",
         "mean: the dropped keys' estimated mass times the mean value is added; none: they are ignored", ParseTail);
 
-    private readonly Option<int> _threads = Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
-        "Number of CPU threads", (option, text) => ParseNumber(option, text, 1, AttentionOptions.MaxThreads));
+    private readonly Option<int> _threads = OptionParsing.Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
+        "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
 
-    private readonly Option<string?> _backend = Parsed("--backend", "soft|PATH", RunOptions.BuiltInBackend,
-        "soft: the built-in QNN backend; otherwise the path of a QNN backend library", ParseBackend);
+    private readonly BackendCommandLine _backend = new();
 
-    private readonly Option<PilotBuckets> _buckets = Parsed("--buckets", "universal|paper", "universal",
+    private readonly Option<PilotBuckets> _buckets = OptionParsing.Parsed("--buckets", "universal|paper", "universal",
         "universal: one output scale for all heads; paper: a ladder of scales per head", ParseBuckets);
 
     private readonly Option<string> _output = new("--output")
@@ -51,8 +49,8 @@ internal sealed class RunCommandLine
         HelpName = "FILE",
     };
 
-    private readonly Option<int> _repeat = Parsed("--repeat", "N", s_defaults.Repeat.ToString(CultureInfo.InvariantCulture),
-        "Number of timed repeats; times are medians", (option, text) => ParseNumber(option, text, 1, 1_000_000));
+    private readonly Option<int> _repeat = OptionParsing.Parsed("--repeat", "N", s_defaults.Repeat.ToString(CultureInfo.InvariantCulture),
+        "Number of timed repeats; times are medians", (option, text) => OptionParsing.Number(option, text, 1, 1_000_000));
 
     private readonly Option<bool> _json = CommonOptions.Json();
     private readonly Option<bool> _verbose;
@@ -65,9 +63,10 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._input, line._mode, line._keep, line._minKeys, line._tail, line._threads, line._backend, line._buckets, line._output,
+            line._input, line._mode, line._keep, line._minKeys, line._tail, line._threads, line._buckets, line._output,
             line._repeat, line._json,
         };
+        line._backend.AddTo(command);
         command.SetAction(result => Run(line.Read(result), console));
         return command;
     }
@@ -101,61 +100,31 @@ internal sealed class RunCommandLine
 
     private static BackendHost? OpenBackend(RunOptions options, CommandConsole console)
     {
-        var logger = new LineLogger(console.Error, options.Verbose);
-        if (options.Mode is not (AttentionMode.Shadow or AttentionMode.NpuInt8))
+        if (options.Mode is AttentionMode.Shadow or AttentionMode.NpuInt8)
         {
-            // Not used, but a path that is wrong is wrong.
-            using QnnLibrary? unused = options.BackendPath is { } given ? QnnLibrary.Load(given) : null;
-            return null;
+            return BackendHost.Open(options.Backend, options.Threads, new LineLogger(console.Error, options.Verbose), options.Verbose);
         }
 
-        return options.BackendPath is { } path
-            ? BackendHost.Open(QnnLibrary.Load(path), logger)
-            : BackendHost.OpenBuiltIn(options.Threads, logger);
+        // Not used, but a path that is wrong is wrong.
+        using QnnLibrary? unused = options.Backend.Path is { } given ? QnnLibrary.Load(given) : null;
+        return null;
     }
 
     private RunOptions Read(ParseResult result) => new()
     {
         InputPath = result.GetValue(_input) ?? RunOptions.BundledInput,
-        Mode = Value(result, _mode, s_defaults.Mode),
-        Keep = Value(result, _keep, s_defaults.Keep),
-        MinKeys = Value(result, _minKeys, s_defaults.MinKeys),
-        Tail = Value(result, _tail, s_defaults.Tail),
-        Threads = Value(result, _threads, s_defaults.Threads),
-        BackendPath = result.GetResult(_backend) is { Implicit: false } ? result.GetValue(_backend) : BackendFromEnvironment(),
-        Buckets = Value(result, _buckets, s_defaults.Buckets),
+        Mode = result.ValueOr(_mode, s_defaults.Mode),
+        Keep = result.ValueOr(_keep, s_defaults.Keep),
+        MinKeys = result.ValueOr(_minKeys, s_defaults.MinKeys),
+        Tail = result.ValueOr(_tail, s_defaults.Tail),
+        Threads = result.ValueOr(_threads, s_defaults.Threads),
+        Backend = _backend.Read(result),
+        Buckets = result.ValueOr(_buckets, s_defaults.Buckets),
         OutputPath = result.GetValue(_output),
-        Repeat = Value(result, _repeat, s_defaults.Repeat),
+        Repeat = result.ValueOr(_repeat, s_defaults.Repeat),
         Json = result.GetValue(_json),
         Verbose = result.GetValue(_verbose),
     };
-
-    private static T Value<T>(ParseResult result, Option<T> option, T fallback)
-        => result.GetResult(option) is null ? fallback : result.GetRequiredValue(option);
-
-    // System.CommandLine would print defaults as .NET does; the description has them as they are written.
-    private static Option<T> Parsed<T>(string name, string values, string defaultText, string description, Func<string, string, T> parse)
-    {
-        return new Option<T>(name)
-        {
-            Description = $"{description} [default: {defaultText}]",
-            HelpName = values,
-            CustomParser = Parse,
-        };
-
-        T? Parse(ArgumentResult argument)
-        {
-            try
-            {
-                return parse(name, argument.Tokens[0].Value);
-            }
-            catch (InputException e)
-            {
-                argument.AddError(e.Message);
-                return default;
-            }
-        }
-    }
 
     private static AttentionMode ParseMode(string option, string text) => text switch
     {
@@ -173,21 +142,6 @@ internal sealed class RunCommandLine
 
     private static PilotBuckets ParseBuckets(string option, string text) =>
         OptionNames.TryParse(text, out PilotBuckets buckets) ? buckets : throw Unknown(option, text, OptionNames.Buckets);
-
-    private static string? ParseBackend(string option, string text) => text switch
-    {
-        RunOptions.BuiltInBackend => null,
-        _ when string.IsNullOrWhiteSpace(text) => throw new InputException($"{option}: is empty; it must be soft or the path of a QNN backend library"),
-        _ => text,
-    };
-
-    private static string? BackendFromEnvironment() =>
-        Environment.GetEnvironmentVariable(QnnSearchPlaces.BackendVariable) is { Length: > 0 } path ? path : null;
-
-    private static int ParseNumber(string option, string text, int least, int most)
-        => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most
-            ? value
-            : throw new InputException($"{option}: {InputException.Quote(text)} is not a whole number from {least} to {most}");
 
     private static InputException Unknown(string option, string text, string choices)
         => new($"{option}: unknown value {InputException.Quote(text)}; choose {choices}");

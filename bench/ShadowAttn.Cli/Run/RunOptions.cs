@@ -1,13 +1,11 @@
 using ShadowAttn.Attention;
+using ShadowAttn.Cli.Backends;
 
 namespace ShadowAttn.Cli.Run;
 
 /// <summary>The options of <c>shadowattn run</c>, checked.</summary>
 public sealed record RunOptions
 {
-    /// <summary>The name of the backend that is built in.</summary>
-    public const string BuiltInBackend = "soft";
-
     /// <summary>The bundled trace, beside the program.</summary>
     public static string BundledInput => Path.Combine(AppContext.BaseDirectory, "data", "small.safetensors");
 
@@ -29,8 +27,8 @@ public sealed record RunOptions
     /// <summary>Number of threads.</summary>
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, AttentionOptions.MaxThreads);
 
-    /// <summary>Path of a QNN backend library, or null for the built-in one.</summary>
-    public string? BackendPath { get; init; }
+    /// <summary>Which QNN backend is used, and how.</summary>
+    public BackendOptions Backend { get; init; } = new();
 
     /// <summary>How pilot scores are scaled.</summary>
     public PilotBuckets Buckets { get; init; } = PilotBuckets.Universal;

@@ -77,6 +77,12 @@ internal sealed record RunReport
 
     public required BucketReport[] Buckets { get; init; }
 
+    /// <summary>Which memory the pilot's tensors are in, and whether the backend works on it in place; null without a pilot graph.</summary>
+    public required string? PilotMemory { get; init; }
+
+    /// <summary>The backend's profiling events of one call; null unless asked for.</summary>
+    public required ProfileReport[]? Profile { get; init; }
+
     public required long BytesCopied { get; init; }
 
     /// <summary>Bytes allocated on the managed heap per call in steady state.</summary>

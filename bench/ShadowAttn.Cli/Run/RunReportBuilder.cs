@@ -50,6 +50,8 @@ internal static class RunReportBuilder
             [
                 .. m.Counts.Buckets.Select(b => new BucketReport(b.Rows, b.Keys, b.QueryScale, b.KeyScale, b.OutputScale, b.Executions)),
             ],
+            PilotMemory = m.Counts.PilotMemory.Length > 0 ? m.Counts.PilotMemory : null,
+            Profile = m.Profile.Length > 0 ? m.Profile : null,
             BytesCopied = m.Counts.BytesCopied,
             AllocatedBytes = m.AllocatedBytes,
         };

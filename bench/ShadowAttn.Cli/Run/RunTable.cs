@@ -48,12 +48,39 @@ internal static class RunTable
         figures.AddRow("largest error", Invariant($"{report.MaxAbsError:G4}"));
         figures.AddRow("saturated scores", Invariant($"{report.SaturatedScores:N0}, rows scored again {report.RescoredRows:N0}"));
         figures.AddRow("copied between stages", Invariant($"{report.BytesCopied:N0} bytes; managed heap {report.AllocatedBytes:N0} bytes per call"));
+        if (report.PilotMemory is { } memory)
+        {
+            figures.AddRow("pilot memory", Markup.Escape(memory));
+        }
+
         if (report.EvaluatedRows < (long)report.Heads * report.Queries)
         {
             figures.AddRow("accuracy from", Invariant($"{report.EvaluatedRows:N0} rows, evenly sampled"));
         }
 
         console.Write(figures);
+        WriteProfile(console, report);
+    }
+
+    private static void WriteProfile(IAnsiConsole console, RunReport report)
+    {
+        if (report.Profile is null)
+        {
+            return;
+        }
+
+        var table = new Table().Border(TableBorder.Rounded).Title("backend's events of one call");
+        table.AddColumn("event");
+        table.AddColumn("node");
+        table.AddColumn(new TableColumn("value").RightAligned());
+        table.AddColumn("unit");
+        foreach ((int depth, ProfileReport item) in report.Profile.SelectMany(e => e.Flatten()))
+        {
+            table.AddRow(
+                Markup.Escape(new string(' ', 2 * depth) + item.Name), Markup.Escape(item.Identifier), Invariant($"{item.Value:N0}"), item.Unit);
+        }
+
+        console.Write(table);
     }
 
     public static void WriteJson(TextWriter writer, RunReport report) =>

@@ -1,0 +1,37 @@
+using ShadowAttn.Interop;
+
+namespace ShadowAttn.Cli.Backends;
+
+/// <summary>Which QNN backend a command uses, and how.</summary>
+public sealed record BackendOptions
+{
+    /// <summary>The name of the backend that is built in.</summary>
+    public const string BuiltIn = "soft";
+
+    /// <summary>Path of a QNN backend library, or null for the built-in one.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>Power vote for the time of the command.</summary>
+    public QnnPowerProfile Power { get; init; } = QnnPowerProfile.Default;
+
+    /// <summary>Time for which the caller's core polls for results instead of sleeping, in microseconds.</summary>
+    public int RpcPollingMicroseconds { get; init; }
+
+    /// <summary>Options of the device.</summary>
+    public QnnDeviceOptions Device { get; init; } = new();
+
+    /// <summary>Options of contexts.</summary>
+    public QnnContextOptions Context { get; init; } = new();
+
+    /// <summary>Options of graphs.</summary>
+    public QnnGraphOptions Graph { get; init; } = new();
+
+    /// <summary>How closely the backend profiles; null for not at all.</summary>
+    public QnnProfileLevel? Profile { get; init; }
+
+    /// <summary>Folder of the context cache; null for the default folder.</summary>
+    public string? CacheFolder { get; init; }
+
+    /// <summary>Whether contexts are cached; null for what suits the backend.</summary>
+    public bool? UseCache { get; init; }
+}
