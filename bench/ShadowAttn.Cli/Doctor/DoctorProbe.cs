@@ -2,7 +2,6 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using ShadowAttn.Cli.Backends;
-using ShadowAttn.Cli.Run;
 using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
 using ShadowAttn.Kernels;
@@ -59,15 +58,15 @@ internal static class DoctorProbe
         const string source = "built in";
         try
         {
-            using BackendHost host = BackendHost.OpenBuiltIn(1, NullLogger.Instance);
+            using BackendHost host = BackendHost.Open(new BackendOptions(), threads: 1, NullLogger.Instance, verbose: false);
             QnnBackend backend = host.Backend;
-            return new BackendReport(source, RunOptions.BuiltInBackend, true,
+            return new BackendReport(source, BackendOptions.BuiltIn, true,
                 $"{backend.ProviderName} with core API {backend.ApiVersion}, backend API {backend.BackendApiVersion}",
                 backend.ApiVersion.ToString(), backend.BuildId);
         }
         catch (Exception e) when (e is InputException or QnnException)
         {
-            return new BackendReport(source, RunOptions.BuiltInBackend, false, InputException.OneLine(e.Message), null, null);
+            return new BackendReport(source, BackendOptions.BuiltIn, false, InputException.OneLine(e.Message), null, null);
         }
     }
 

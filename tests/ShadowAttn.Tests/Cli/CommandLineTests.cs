@@ -58,7 +58,7 @@ public sealed class CommandLineTests : IDisposable
         foreach (string part in new[]
         {
             "--input", "--mode", "[default: shadow]", "--keep", "[default: 0.2]", "--min-keys", "[default: 64]", "--tail", "[default: mean]", "--threads",
-            "--backend", "[default: soft]", "--buckets", "[default: universal]", "--output", "--repeat", "--json", "--verbose",
+            "--backend", "[default: SHADOWATTN_QNN_BACKEND, else soft]", "--buckets", "[default: universal]", "--output", "--repeat", "--json", "--verbose",
         })
         {
             Assert.Contains(part, run.Output, StringComparison.Ordinal);
