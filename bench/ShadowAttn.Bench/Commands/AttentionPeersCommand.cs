@@ -1,6 +1,8 @@
 using System.CommandLine;
 using ShadowAttn.Attention;
 using ShadowAttn.Bench.Peers;
+using ShadowAttn.Cli;
+using ShadowAttn.Cli.Input;
 
 namespace ShadowAttn.Bench.Commands;
 
@@ -23,11 +25,12 @@ internal static class AttentionPeersCommand
             DefaultValueFactory = _ => [1, 2],
         };
         Option<int> calls = Size("--calls", "Measured calls of each implementation.", 9);
+        var input = new Option<string>("--input") { Description = "A trace, repeated to the shape; without it the data is generated." };
         Option<int> seed = Size("--seed", "Seed of the generated data.", 1);
         var json = new Option<bool>("--json") { Description = "Print JSON instead of the table." };
         var command = new Command("attention-peers", "Dense and sparse attention against ONNX Runtime's CPU attention, interleaved in one run.")
         {
-            heads, kvHeads, dim, queries, keys, nonCausal, keep, threads, calls, seed, json,
+            heads, kvHeads, dim, queries, keys, nonCausal, keep, threads, calls, input, seed, json,
         };
         command.SetAction(result =>
         {
@@ -45,21 +48,33 @@ internal static class AttentionPeersCommand
 
             var shape = new AttentionShape(
                 result.GetValue(heads), result.GetValue(kvHeads), result.GetValue(dim), result.GetValue(queries), result.GetValue(keys), !result.GetValue(nonCausal));
+            AttentionData data;
             try
             {
                 shape.Validate();
+                data = Load(shape, result.GetValue(input), result.GetValue(seed));
             }
-            catch (ArgumentException e)
+            catch (Exception e) when (e is ArgumentException or InputException)
             {
                 return Refuse(e.Message);
             }
 
-            var comparison = new PeerComparison(shape, AttentionData.Generate(shape, result.GetValue(seed)), ratio);
-            PeerReport report = comparison.Run(counts, repeats, Console.Error.WriteLine);
+            PeerReport report = new PeerComparison(shape, data, ratio).Run(counts, repeats, Console.Error.WriteLine);
             Console.WriteLine(result.GetValue(json) ? report.ToJson() : report.ToTable());
             return 0;
         });
         return command;
+    }
+
+    private static AttentionData Load(AttentionShape shape, string? input, int seed)
+    {
+        if (input is null)
+        {
+            return AttentionData.Generate(shape, seed);
+        }
+
+        using TraceInput trace = TraceInput.Open(input);
+        return AttentionData.Repeat(trace, shape);
     }
 
     private static Option<int> Size(string name, string description, int value) =>
