@@ -13,6 +13,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly DenseAttentionKernel kernel = DenseAttention.Kernels.Best.Kernel;
     private readonly WorkerScratch[] scratch;
+    private readonly OwnedResources owned = new();
     private readonly UnmanagedBuffer packed;
     private readonly nint packedStride;
     private bool packing;
@@ -24,11 +25,15 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         this.pool = pool;
         this.clock = clock;
         packedStride = (kernel.PackedFloats(call.Keys, call.Dim) + 15) & ~(nint)15;
-        packed = UnmanagedBuffer.Allocate(checked(call.KvHeads * packedStride * sizeof(float)));
-        scratch = new WorkerScratch[pool.Threads];
-        for (int i = 0; i < scratch.Length; i++)
+        try
         {
-            scratch[i] = new WorkerScratch(64, call.Dim, 1, scores: false, kernel);
+            packed = owned.Own(UnmanagedBuffer.Allocate(checked(call.KvHeads * packedStride * sizeof(float))));
+            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(64, call.Dim, 1, scores: false, kernel));
+        }
+        catch
+        {
+            owned.Dispose();
+            throw;
         }
     }
 
@@ -69,14 +74,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        packed.Dispose();
-        foreach (WorkerScratch s in scratch)
-        {
-            s.Dispose();
-        }
-    }
+    public void Dispose() => owned.Dispose();
 
     private void Pack()
     {

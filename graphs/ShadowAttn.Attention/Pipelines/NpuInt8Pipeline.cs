@@ -19,6 +19,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
+    private readonly OwnedResources owned = new();
     private readonly Int8AttentionGraph[] graphs;
     private readonly int blockQueries;
     private readonly int paddedKeys;
@@ -27,7 +28,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
     private readonly UnmanagedBuffer v8;
     private readonly UnmanagedBuffer o8;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
-    private Int8AttentionSpec scales;
+    private readonly Int8AttentionSpec scales;
     private Step step;
     private int kvHead;
     private int block;
@@ -42,27 +43,19 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         blockQueries = ShapeBuckets.Queries(call.Queries);
         paddedKeys = ShapeBuckets.Keys(call.Keys);
         scales = Calibrate();
-        graphs = new Int8AttentionGraph[QueryBlock.Count(call.Queries, blockQueries)];
-        nint rowBytes = (nint)call.Group * blockQueries * call.Dim;
-        q8 = UnmanagedBuffer.Allocate(rowBytes);
-        o8 = UnmanagedBuffer.Allocate(rowBytes);
-        k8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
-        v8 = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * paddedKeys * call.Dim));
+        long rowBytes = (long)call.Group * blockQueries * call.Dim;
+        long keyBytes = (long)call.KvHeads * paddedKeys * call.Dim;
         try
         {
-            for (int i = 0; i < graphs.Length; i++)
-            {
-                int last = Math.Min((i + 1) * blockQueries, call.Queries) - 1;
-                graphs[i] = Int8AttentionGraph.Compose(backend, scales with
-                {
-                    Keys = ShapeBuckets.Keys(call.Visible(last)),
-                    FirstVisible = call.Visible(i * blockQueries),
-                });
-            }
+            q8 = owned.Own(UnmanagedBuffer.Allocate(rowBytes));
+            o8 = owned.Own(UnmanagedBuffer.Allocate(rowBytes));
+            k8 = owned.Own(UnmanagedBuffer.Allocate(keyBytes));
+            v8 = owned.Own(UnmanagedBuffer.Allocate(keyBytes));
+            graphs = owned.Own(QueryBlock.Count(call.Queries, blockQueries), i => Int8AttentionGraph.Compose(backend, BlockSpec(i)));
         }
         catch
         {
-            Dispose();
+            owned.Dispose();
             throw;
         }
     }
@@ -139,17 +132,12 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (Int8AttentionGraph? graph in graphs)
-        {
-            graph?.Dispose();
-        }
+    public void Dispose() => owned.Dispose();
 
-        q8.Dispose();
-        k8.Dispose();
-        v8.Dispose();
-        o8.Dispose();
+    private Int8AttentionSpec BlockSpec(int index)
+    {
+        int last = Math.Min((index + 1) * blockQueries, call.Queries) - 1;
+        return scales with { Keys = ShapeBuckets.Keys(call.Visible(last)), FirstVisible = call.Visible(index * blockQueries) };
     }
 
     private void Start(Step next)

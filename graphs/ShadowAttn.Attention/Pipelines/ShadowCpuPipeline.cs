@@ -14,7 +14,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly KeyPreparation keys;
     private readonly TileStage stage;
-    private readonly UnmanagedBuffer[] k8;
+    private readonly OwnedResources owned = new();
     private readonly WorkerScratch[] scratch;
     private readonly TileCounters[] counters;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
@@ -31,19 +31,18 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         bool tail = options.Tail != TailCompensation.None;
         shift = UniversalPilot.Shift(call.Dim);
         sigma0 = UniversalPilot.Sigma0(call.Dim);
-        k8 = new UnmanagedBuffer[call.KvHeads];
-        for (int i = 0; i < k8.Length; i++)
-        {
-            k8[i] = UnmanagedBuffer.Allocate((long)call.Keys * call.Dim);
-        }
-
-        keys = new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true);
-        stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
-        scratch = new WorkerScratch[pool.Threads];
         counters = new TileCounters[pool.Threads];
-        for (int i = 0; i < scratch.Length; i++)
+        try
         {
-            scratch[i] = new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: true, dense: null);
+            UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => UnmanagedBuffer.Allocate((long)call.Keys * call.Dim));
+            keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true));
+            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
+            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: true, dense: null));
+        }
+        catch
+        {
+            owned.Dispose();
+            throw;
         }
     }
 
@@ -97,19 +96,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        keys.Dispose();
-        foreach (UnmanagedBuffer buffer in k8)
-        {
-            buffer.Dispose();
-        }
-
-        foreach (WorkerScratch s in scratch)
-        {
-            s.Dispose();
-        }
-    }
+    public void Dispose() => owned.Dispose();
 
     private void Score(int worker, in Tile tile)
     {

@@ -19,16 +19,16 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly KeyPreparation keys;
     private readonly TileStage stage;
-    private readonly PilotQueue queue = new(Slots);
+    private readonly PilotQueue queue;
     private readonly PilotScales? scales;
     private readonly Unit[] units;
     private readonly int blockQueries;
+    private readonly OwnedResources owned = new();
     private readonly PilotMemory memory = new();
     private readonly PilotBinding[] bindings;
-    private readonly UnmanagedBuffer[] k8;
-    private readonly UnmanagedBuffer[] q8 = new UnmanagedBuffer[Slots];
-    private readonly UnmanagedBuffer[] rowScales = new UnmanagedBuffer[Slots];
-    private readonly UnmanagedBuffer[] scores = new UnmanagedBuffer[Slots];
+    private readonly UnmanagedBuffer[] q8;
+    private readonly UnmanagedBuffer[] rowScales;
+    private readonly UnmanagedBuffer[] scores;
     private readonly WorkerScratch[] scratch;
     private readonly TileCounters[] counters;
     private readonly PilotBucketUse[] buckets;
@@ -50,36 +50,26 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         blockQueries = ShapeBuckets.Queries(call.Queries);
         int rows = blockQueries * call.Group;
         int paddedKeys = ShapeBuckets.Keys(call.Keys);
-
         units = Plan(rows, graphs);
-
         buckets = Uses(units);
-        k8 = new UnmanagedBuffer[call.KvHeads];
-        for (int i = 0; i < k8.Length; i++)
-        {
-            k8[i] = memory.Allocate((long)paddedKeys * call.Dim);
-        }
-
-        for (int i = 0; i < Slots; i++)
-        {
-            q8[i] = memory.Allocate((long)rows * call.Dim);
-            scores[i] = memory.Allocate((long)rows * paddedKeys);
-            rowScales[i] = UnmanagedBuffer.Allocate((long)rows * sizeof(float));
-        }
-
-        bindings = new PilotBinding[units.Length];
-        for (int i = 0; i < units.Length; i++)
-        {
-            bindings[i] = units[i].Graph.Bind(memory, q8[i % Slots], k8[units[i].KvHead], scores[i % Slots]);
-        }
-
-        keys = new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false);
-        stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
-        scratch = new WorkerScratch[pool.Threads];
         counters = new TileCounters[pool.Threads];
-        for (int i = 0; i < scratch.Length; i++)
+        try
         {
-            scratch[i] = new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: false, dense: null);
+            UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => memory.Allocate((long)paddedKeys * call.Dim));
+            q8 = owned.Own(Slots, _ => memory.Allocate((long)rows * call.Dim));
+            scores = owned.Own(Slots, _ => memory.Allocate((long)rows * paddedKeys));
+            rowScales = owned.Own(Slots, _ => UnmanagedBuffer.Allocate((long)rows * sizeof(float)));
+            bindings = owned.Own(units.Length, i => units[i].Graph.Bind(memory, q8[i % Slots], k8[units[i].KvHead], scores[i % Slots]));
+            keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false));
+            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
+            scratch = owned.Own(
+                pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: false, dense: null));
+            queue = owned.Own(new PilotQueue(Slots));
+        }
+        catch
+        {
+            owned.Dispose();
+            throw;
         }
     }
 
@@ -149,32 +139,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        queue.Dispose();
-        keys.Dispose();
-        foreach (PilotBinding binding in bindings)
-        {
-            binding.Dispose();
-        }
-
-        foreach (UnmanagedBuffer buffer in k8)
-        {
-            buffer.Dispose();
-        }
-
-        for (int i = 0; i < Slots; i++)
-        {
-            q8[i].Dispose();
-            rowScales[i].Dispose();
-            scores[i].Dispose();
-        }
-
-        foreach (WorkerScratch s in scratch)
-        {
-            s.Dispose();
-        }
-    }
+    public void Dispose() => owned.Dispose();
 
     private static PilotBucketUse[] Uses(Unit[] units) =>
     [
