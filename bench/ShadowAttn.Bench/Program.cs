@@ -3,6 +3,7 @@ using ShadowAttn.Bench.Commands;
 
 var root = new RootCommand("Benchmarks of single kernels, and of attention against other libraries.")
 {
+    AccuracyCommand.Create(),
     AttentionPeersCommand.Create(),
     SuitesCommand.Create(),
 };
