@@ -85,7 +85,9 @@ public sealed record QnnGraphOptions
         }
         if (OptimizationLevel is int level)
         {
-            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(level, nameof(OptimizationLevel));
+            // HTP takes any number and says nothing.
+            ArgumentOutOfRangeException.ThrowIfLessThan(level, 1, nameof(OptimizationLevel));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(level, 3, nameof(OptimizationLevel));
             AddHtp(QnnHtpGraph_ConfigOption_t.QNN_HTP_GRAPH_CONFIG_OPTION_OPTIMIZATION)->optimizationOption = new QnnHtpGraph_OptimizationOption_t
             {
                 type = QnnHtpGraph_OptimizationType_t.QNN_HTP_GRAPH_OPTIMIZATION_TYPE_FINALIZE_OPTIMIZATION_FLAG,

@@ -138,11 +138,12 @@ sealed unsafe partial class FakeProvider : IDisposable
         {
             return 0;
         }
+        ulong status = Enter(call);
         lock (fake._live)
         {
             fake.FreedTwice += fake._live.Remove((nint)handle) ? 0 : 1;
         }
-        return Enter(call);
+        return status;
     }
 
     nint NewHandle()

@@ -75,6 +75,18 @@ public sealed unsafe class QnnGraphTests : IDisposable
     }
 
     [Fact]
+    public void Options_out_of_range_are_refused()
+    {
+        foreach (QnnGraphOptions options in new QnnGraphOptions[]
+            { new() { OptimizationLevel = 0 }, new() { OptimizationLevel = 4 }, new() { HvxThreads = 0 }, new() { VtcmMegabytes = -1 } })
+        {
+            Assert.Throws<ArgumentOutOfRangeException>(() => _context.CreateGraph("g", options));
+        }
+        Assert.Throws<ArgumentOutOfRangeException>(() => _backend.CreateContext(new QnnContextOptions { AsyncQueueDepth = 0 }));
+        Assert.DoesNotContain("graphCreate", _fake.Calls);
+    }
+
+    [Fact]
     public void Mistakes_in_composing_are_said()
     {
         using QnnGraphBuilder b = _context.CreateGraph("g");

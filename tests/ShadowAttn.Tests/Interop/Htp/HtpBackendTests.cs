@@ -122,9 +122,11 @@ public sealed class HtpBackendTests(HtpSimulator htp)
         });
         using var pilot = new HtpPilot(1);
         pilot.Bind(graph.Bindings);
-        graph.Execute();
+        using QnnProfile profile = htp.Backend.CreateProfile(QnnProfileLevel.Basic);
+        graph.Execute(profile);
 
         Assert.True(pilot.IsExact());
+        Assert.Equal(2ul, profile.Read().Single(record => record.TypeName == "HVX threads").Value);
     }
 
     [Fact]
