@@ -90,11 +90,14 @@ internal static unsafe class DenseAttentionAdvSimd
         bool isFirst = firstKey == 0;
         bool isLast = firstKey + keys == visible;
 
-        Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
-        Vector128<float> old0 = isFirst ? lowest : Vector128.Load(maxima);
-        Vector128<float> old1 = isFirst ? lowest : Vector128.Load(maxima + 4);
-        old0.Store(maxima);
-        old1.Store(maxima + 4);
+        float* oldMaxima = stackalloc float[Tile];
+        if (isFirst)
+        {
+            new Span<float>(maxima, Tile).Fill(float.NegativeInfinity);
+            new Span<float>(sums, Tile).Clear();
+        }
+
+        new ReadOnlySpan<float>(maxima, Tile).CopyTo(new Span<float>(oldMaxima, Tile));
 
         // Keys that every row of the tile sees, in whole panels; the rest is masked row by row.
         int common = Math.Clamp(a->FirstVisible + (row * a->VisibleStep) - firstKey, 0, keys) & ~(Tile - 1);
@@ -108,16 +111,7 @@ internal static unsafe class DenseAttentionAdvSimd
             Mask(edge, edgeKeys, firstKey + common - (a->FirstVisible + (row * a->VisibleStep)), a->VisibleStep, maxima);
         }
 
-        Vector128<float> max0 = Vector128.Load(maxima);
-        Vector128<float> max1 = Vector128.Load(maxima + 4);
-        Vector128<float> factor0 = ExpAdvSimd.Weight(old0 - max0);
-        Vector128<float> factor1 = ExpAdvSimd.Weight(old1 - max1);
-        Vector128<float> before0 = isFirst ? default : Vector128.Load(sums) * factor0;
-        Vector128<float> before1 = isFirst ? default : Vector128.Load(sums + 4) * factor1;
-        before0.Store(sums);
-        before1.Store(sums + 4);
-        Weigh(weights, common, keys, max0, max1, sums);
-
+        (Vector128<float> factor0, Vector128<float> factor1) = Weigh(weights, common, keys, oldMaxima, maxima, sums);
         Vector128<float> scale0 = Vector128.Create(1f);
         Vector128<float> scale1 = scale0;
         float* target = running;
@@ -188,10 +182,19 @@ internal static unsafe class DenseAttentionAdvSimd
         max1.Store(maxima + 4);
     }
 
-    /// <summary>Logits to weights in place, masked ones only from key <paramref name="common"/> on; adds them to the sums [8].</summary>
+    /// <summary>
+    /// Logits to weights in place, masked ones only from key <paramref name="common"/> on; adds them to the sums [8]. Returns the factors that bring
+    /// what was relative to the old maxima to the new ones.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Weigh(float* weights, int common, int keys, Vector128<float> max0, Vector128<float> max1, float* sums)
+    private static (Vector128<float> Factor0, Vector128<float> Factor1) Weigh(float* weights, int common, int keys, float* oldMaxima, float* maxima, float* sums)
     {
+        Vector128<float> max0 = Vector128.Load(maxima);
+        Vector128<float> max1 = Vector128.Load(maxima + 4);
+
+        // Before the loop: so the constants of Weight are in registers when it starts.
+        Vector128<float> factor0 = ExpAdvSimd.Weight(Vector128.Load(oldMaxima) - max0);
+        Vector128<float> factor1 = ExpAdvSimd.Weight(Vector128.Load(oldMaxima + 4) - max1);
         Vector128<float> sum0 = Vector128<float>.Zero;
         Vector128<float> sum1 = Vector128<float>.Zero;
         float* end = weights + (keys * Tile);
@@ -220,8 +223,9 @@ internal static unsafe class DenseAttentionAdvSimd
             sum1 += b;
         }
 
-        (Vector128.Load(sums) + sum0).Store(sums);
-        (Vector128.Load(sums + 4) + sum1).Store(sums + 4);
+        AdvSimd.FusedMultiplyAdd(sum0, Vector128.Load(sums), factor0).Store(sums);
+        AdvSimd.FusedMultiplyAdd(sum1, Vector128.Load(sums + 4), factor1).Store(sums + 4);
+        return (factor0, factor1);
     }
 
     private static void CopyEdge(float* values, nint stride, int keys, int channels, float* panel)

@@ -61,48 +61,54 @@ internal static unsafe class GatherAttentionAdvSimd
     private static (float Inverse, float Tail) Softmax(float* logits, int n, GatherRow* row)
     {
         Vector128.Create(float.NegativeInfinity).Store(logits + n);
-        Vector128<float> max0 = Vector128.Load(logits);
-        Vector128<float> max1 = max0;
-        int i = 0;
-        for (; i + 8 <= n; i += 8)
+        float* end = logits + (((nint)n + 3) & ~3);
+        Vector128<float> first = Vector128.Load(logits);
+        Vector128<float> max0 = first;
+        Vector128<float> max1 = first;
+        float* p = logits + 4;
+        for (float* last = end - 4; p < last; p += 8)
         {
-            Vector128<float> a = Vector128.Load(logits + i);
-            Vector128<float> b = Vector128.Load(logits + i + 4);
+            Vector128<float> a = Vector128.Load(p);
+            Vector128<float> b = Vector128.Load(p + 4);
             max0 = AdvSimd.Max(max0, a);
             max1 = AdvSimd.Max(max1, b);
         }
 
-        for (; i < n; i += 4)
+        if (p < end)
         {
-            max0 = AdvSimd.Max(max0, Vector128.Load(logits + i));
+            max0 = AdvSimd.Max(max0, Vector128.Load(p));
         }
 
+        // The first four come before the loop: so the constants of Weight are in registers when it starts.
         float top = AdvSimd.Arm64.MaxAcross(AdvSimd.Max(max0, max1)).ToScalar();
         Vector128<float> tops = Vector128.Create(top);
-        Vector128<float> sum0 = Vector128<float>.Zero;
+        Vector128<float> sum0 = ExpAdvSimd.Weight(first - tops);
         Vector128<float> sum1 = Vector128<float>.Zero;
-        for (i = 0; i + 8 <= n; i += 8)
+        sum0.Store(logits);
+        p = logits + 4;
+        for (float* last = end - 4; p < last; p += 8)
         {
-            Vector128<float> a = Vector128.Load(logits + i);
-            Vector128<float> b = Vector128.Load(logits + i + 4);
+            Vector128<float> a = Vector128.Load(p);
+            Vector128<float> b = Vector128.Load(p + 4);
             a = ExpAdvSimd.Weight(a - tops);
             b = ExpAdvSimd.Weight(b - tops);
-            a.Store(logits + i);
-            b.Store(logits + i + 4);
+            a.Store(p);
+            b.Store(p + 4);
             sum0 += a;
             sum1 += b;
         }
 
-        for (; i < n; i += 4)
+        if (p < end)
         {
-            Vector128<float> a = ExpAdvSimd.Weight(Vector128.Load(logits + i) - tops);
-            a.Store(logits + i);
+            Vector128<float> a = ExpAdvSimd.Weight(Vector128.Load(p) - tops);
+            a.Store(p);
             sum0 += a;
         }
 
-        float tail = GatherTail.Mass(row, top * Ln2);
-        Vector128<float> sum = sum0 + sum1;
-        sum = AdvSimd.Arm64.AddPairwise(sum, sum);
-        return (1 / (AdvSimd.Arm64.AddPairwiseScalar(sum.GetLower()).ToScalar() + tail), tail);
+        sum0 += sum1;
+        sum0 = AdvSimd.Arm64.AddPairwise(sum0, sum0);
+        float sum = AdvSimd.Arm64.AddPairwiseScalar(sum0.GetLower()).ToScalar();
+        float tail = row->TailSum == 0 ? 0 : GatherTail.Mass(row, top * Ln2);
+        return (1 / (sum + tail), tail);
     }
 }

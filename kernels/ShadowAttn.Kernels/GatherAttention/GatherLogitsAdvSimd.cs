@@ -18,22 +18,27 @@ internal static unsafe class GatherLogitsAdvSimd
     {
         if (count < 4)
         {
-            One(query0, keys, stride, dim, list, count, power, logits0);
-            One(query1, keys, stride, dim, list, count, power, logits1);
+            Few(query0, keys, stride, dim, list, count, power, logits0);
+            Few(query1, keys, stride, dim, list, count, power, logits1);
             return;
         }
 
         nint strideBytes = stride * sizeof(float);
-        for (int next = 0; next < count; next += 4)
+        float* end = query0 + dim;
+        float* end4 = query0 + (dim & ~3);
+        float* end32 = query0 + (dim & ~31);
+        Vector128<float> factor = Vector128.Create(power);
+        nint last = ((nint)count - 4) * sizeof(int);
+        nint at = 0;
+        while (true)
         {
-            int i = Math.Min(next, count - 4);
-            float* k0 = (float*)((byte*)keys + (list[i] * strideBytes));
-            float* k1 = (float*)((byte*)keys + (list[i + 1] * strideBytes));
-            float* k2 = (float*)((byte*)keys + (list[i + 2] * strideBytes));
-            float* k3 = (float*)((byte*)keys + (list[i + 3] * strideBytes));
+            int* four = (int*)((byte*)list + at);
+            float* k0 = (float*)((byte*)keys + ((nint)(uint)four[0] * strideBytes));
+            float* k1 = (float*)((byte*)keys + ((nint)(uint)four[1] * strideBytes));
+            float* k2 = (float*)((byte*)keys + ((nint)(uint)four[2] * strideBytes));
+            float* k3 = (float*)((byte*)keys + ((nint)(uint)four[3] * strideBytes));
             float* q0 = query0;
             float* q1 = query1;
-            float* end = query0 + dim;
             Vector128<float> a0 = Vector128<float>.Zero;
             Vector128<float> a1 = Vector128<float>.Zero;
             Vector128<float> a2 = Vector128<float>.Zero;
@@ -42,7 +47,7 @@ internal static unsafe class GatherLogitsAdvSimd
             Vector128<float> b1 = Vector128<float>.Zero;
             Vector128<float> b2 = Vector128<float>.Zero;
             Vector128<float> b3 = Vector128<float>.Zero;
-            while (end - q0 >= 32)
+            while (q0 < end32)
             {
                 Vector128<float> p0 = Vector128.Load(q0);
                 Vector128<float> u0 = Vector128.Load(q0 + 4);
@@ -164,7 +169,7 @@ internal static unsafe class GatherLogitsAdvSimd
                 k3 += 32;
             }
 
-            while (end - q0 >= 4)
+            while (q0 < end4)
             {
                 Vector128<float> p = Vector128.Load(q0);
                 Vector128<float> r = Vector128.Load(q1);
@@ -208,8 +213,14 @@ internal static unsafe class GatherLogitsAdvSimd
 
             Vector128<float> sums0 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
             Vector128<float> sums1 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(b0, b1), AdvSimd.Arm64.AddPairwise(b2, b3));
-            (sums0 * Vector128.Create(power)).Store(logits0 + i);
-            (sums1 * Vector128.Create(power)).Store(logits1 + i);
+            (sums0 * factor).Store((float*)((byte*)logits0 + at));
+            (sums1 * factor).Store((float*)((byte*)logits1 + at));
+            if (at == last)
+            {
+                return;
+            }
+
+            at = Math.Min(at + (4 * sizeof(int)), last);
         }
     }
 
@@ -219,29 +230,30 @@ internal static unsafe class GatherLogitsAdvSimd
     {
         if (count < 4)
         {
-            for (int i = 0; i < count; i++)
-            {
-                logits[i] = power * Dot(query, keys + (list[i] * stride), dim);
-            }
-
+            Few(query, keys, stride, dim, list, count, power, logits);
             return;
         }
 
         nint strideBytes = stride * sizeof(float);
-        for (int next = 0; next < count; next += 4)
+        float* end = query + dim;
+        float* end4 = query + (dim & ~3);
+        float* end32 = query + (dim & ~31);
+        Vector128<float> factor = Vector128.Create(power);
+        nint last = ((nint)count - 4) * sizeof(int);
+        nint at = 0;
+        while (true)
         {
-            int i = Math.Min(next, count - 4);
-            float* k0 = (float*)((byte*)keys + (list[i] * strideBytes));
-            float* k1 = (float*)((byte*)keys + (list[i + 1] * strideBytes));
-            float* k2 = (float*)((byte*)keys + (list[i + 2] * strideBytes));
-            float* k3 = (float*)((byte*)keys + (list[i + 3] * strideBytes));
+            int* four = (int*)((byte*)list + at);
+            float* k0 = (float*)((byte*)keys + ((nint)(uint)four[0] * strideBytes));
+            float* k1 = (float*)((byte*)keys + ((nint)(uint)four[1] * strideBytes));
+            float* k2 = (float*)((byte*)keys + ((nint)(uint)four[2] * strideBytes));
+            float* k3 = (float*)((byte*)keys + ((nint)(uint)four[3] * strideBytes));
             float* q = query;
-            float* end = query + dim;
             Vector128<float> a0 = Vector128<float>.Zero;
             Vector128<float> a1 = Vector128<float>.Zero;
             Vector128<float> a2 = Vector128<float>.Zero;
             Vector128<float> a3 = Vector128<float>.Zero;
-            while (end - q >= 32)
+            while (q < end32)
             {
                 Vector128<float> p0 = Vector128.Load(q);
                 Vector128<float> u0 = Vector128.Load(q + 4);
@@ -322,7 +334,7 @@ internal static unsafe class GatherLogitsAdvSimd
                 k3 += 32;
             }
 
-            while (end - q >= 4)
+            while (q < end4)
             {
                 Vector128<float> p = Vector128.Load(q);
                 Vector128<float> x0 = Vector128.Load(k0);
@@ -354,34 +366,44 @@ internal static unsafe class GatherLogitsAdvSimd
             }
 
             Vector128<float> sums = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
-            (sums * Vector128.Create(power)).Store(logits + i);
+            (sums * factor).Store((float*)((byte*)logits + at));
+            if (at == last)
+            {
+                return;
+            }
+
+            at = Math.Min(at + (4 * sizeof(int)), last);
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Dot(float* query, float* key, int dim)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Few(float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits)
     {
-        Vector128<float> sum0 = Vector128<float>.Zero;
-        Vector128<float> sum1 = Vector128<float>.Zero;
-        int d = 0;
-        for (; d + 8 <= dim; d += 8)
+        for (int i = 0; i < count; i++)
         {
-            Vector128<float> p = Vector128.Load(query + d);
-            Vector128<float> r = Vector128.Load(query + d + 4);
-            Vector128<float> x = Vector128.Load(key + d);
-            Vector128<float> y = Vector128.Load(key + d + 4);
-            sum0 = AdvSimd.FusedMultiplyAdd(sum0, x, p);
-            sum1 = AdvSimd.FusedMultiplyAdd(sum1, y, r);
-        }
+            float* key = keys + (list[i] * stride);
+            Vector128<float> sum0 = Vector128<float>.Zero;
+            Vector128<float> sum1 = Vector128<float>.Zero;
+            int d = 0;
+            for (; d + 8 <= dim; d += 8)
+            {
+                Vector128<float> p = Vector128.Load(query + d);
+                Vector128<float> r = Vector128.Load(query + d + 4);
+                Vector128<float> x = Vector128.Load(key + d);
+                Vector128<float> y = Vector128.Load(key + d + 4);
+                sum0 = AdvSimd.FusedMultiplyAdd(sum0, x, p);
+                sum1 = AdvSimd.FusedMultiplyAdd(sum1, y, r);
+            }
 
-        sum0 += sum1;
-        sum0 = AdvSimd.Arm64.AddPairwise(sum0, sum0);
-        float sum = AdvSimd.Arm64.AddPairwiseScalar(sum0.GetLower()).ToScalar();
-        for (; d < dim; d++)
-        {
-            sum += query[d] * key[d];
-        }
+            sum0 += sum1;
+            sum0 = AdvSimd.Arm64.AddPairwise(sum0, sum0);
+            float sum = AdvSimd.Arm64.AddPairwiseScalar(sum0.GetLower()).ToScalar();
+            for (; d < dim; d++)
+            {
+                sum += query[d] * key[d];
+            }
 
-        return sum;
+            logits[i] = power * sum;
+        }
     }
 }

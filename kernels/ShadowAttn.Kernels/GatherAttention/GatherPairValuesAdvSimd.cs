@@ -73,12 +73,14 @@ internal static unsafe class GatherPairValuesAdvSimd
         Vector128<float> t5 = Vector128<float>.Zero;
         Vector128<float> t6 = Vector128<float>.Zero;
         Vector128<float> t7 = Vector128<float>.Zero;
-        int i = 0;
-        for (; i + 4 <= count; i += 4)
+        nint at = 0;
+        nint end4 = (count & ~3) * sizeof(int);
+        for (; at < end4; at += 4 * sizeof(int))
         {
-            Vector128<float> w = Vector128.Load(weights0 + i);
-            Vector128<float> u = Vector128.Load(weights1 + i);
-            float* v0 = (float*)((byte*)values + (list[i] * strideBytes));
+            int* four = (int*)((byte*)list + at);
+            Vector128<float> w = Vector128.Load((float*)((byte*)weights0 + at));
+            Vector128<float> u = Vector128.Load((float*)((byte*)weights1 + at));
+            float* v0 = (float*)((byte*)values + ((nint)(uint)four[0] * strideBytes));
             Vector128<float> x00 = Vector128.Load(v0);
             Vector128<float> x01 = Vector128.Load(v0 + 4);
             s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);
@@ -112,7 +114,7 @@ internal static unsafe class GatherPairValuesAdvSimd
                 t7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t7, x07, u, 0);
             }
 
-            float* v1 = (float*)((byte*)values + (list[i + 1] * strideBytes));
+            float* v1 = (float*)((byte*)values + ((nint)(uint)four[1] * strideBytes));
             Vector128<float> x10 = Vector128.Load(v1);
             Vector128<float> x11 = Vector128.Load(v1 + 4);
             s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x10, w, 1);
@@ -146,7 +148,7 @@ internal static unsafe class GatherPairValuesAdvSimd
                 t7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t7, x17, u, 1);
             }
 
-            float* v2 = (float*)((byte*)values + (list[i + 2] * strideBytes));
+            float* v2 = (float*)((byte*)values + ((nint)(uint)four[2] * strideBytes));
             Vector128<float> x20 = Vector128.Load(v2);
             Vector128<float> x21 = Vector128.Load(v2 + 4);
             s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x20, w, 2);
@@ -180,7 +182,7 @@ internal static unsafe class GatherPairValuesAdvSimd
                 t7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t7, x27, u, 2);
             }
 
-            float* v3 = (float*)((byte*)values + (list[i + 3] * strideBytes));
+            float* v3 = (float*)((byte*)values + ((nint)(uint)four[3] * strideBytes));
             Vector128<float> x30 = Vector128.Load(v3);
             Vector128<float> x31 = Vector128.Load(v3 + 4);
             s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x30, w, 3);
@@ -215,11 +217,11 @@ internal static unsafe class GatherPairValuesAdvSimd
             }
         }
 
-        for (; i < count; i++)
+        for (nint end = (nint)count * sizeof(int); at < end; at += sizeof(int))
         {
-            Vector128<float> w = Vector128.CreateScalarUnsafe(weights0[i]);
-            Vector128<float> u = Vector128.CreateScalarUnsafe(weights1[i]);
-            float* v0 = (float*)((byte*)values + (list[i] * strideBytes));
+            Vector128<float> w = Vector128.CreateScalarUnsafe(*(float*)((byte*)weights0 + at));
+            Vector128<float> u = Vector128.CreateScalarUnsafe(*(float*)((byte*)weights1 + at));
+            float* v0 = (float*)((byte*)values + ((nint)(uint)*(int*)((byte*)list + at) * strideBytes));
             Vector128<float> x00 = Vector128.Load(v0);
             Vector128<float> x01 = Vector128.Load(v0 + 4);
             s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);

@@ -1,116 +1,187 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// Finds the threshold t with #(score ≥ t) ≥ keep &gt; #(score &gt; t) by counting both in one pass, from the guess on: first with the density that the pilot's
-/// scores have, then by interpolating between the counts below and above. Blocks of 64 scores give one word of the mask; the last block is
-/// copied and filled up with -128. Registers of a count: 4 of scores, the threshold, 4 counters of 16 bytes, emptied every 126 blocks.
+/// Finds the threshold t with #(score ≥ t) ≥ keep &gt; #(score ≥ t + 1) by counting scores from a level on: the guess first, then with the density that
+/// the pilot's scores have, then by interpolating between the counts of the bracket. A pass takes blocks of 64 scores: 4 registers of scores, 4
+/// counters of 16 bytes, emptied every 126 blocks. The last 1 to 64 scores stay in 4 registers, at the upper end, with -128 in front of them.
 /// </summary>
 internal static unsafe class TopKSelectAdvSimd
 {
     private const int Block = 64;
 
-    /// <summary>Blocks, besides the last one, until a byte counter, which counts two vectors per block, is full.</summary>
+    /// <summary>Blocks, besides the last one, until a counter is at -127.</summary>
     private const int BlocksPerFlush = 126;
 
     /// <summary>Passes that interpolate; more than that halve the bracket, so that no distribution takes more than 8 further ones.</summary>
-    private const int Interpolations = 6;
+    private const int Interpolations = 9;
+
+    /// <summary>n scores spread over so many levels at the density that they have around the threshold.</summary>
+    private const int LevelsAtDensity = 128;
 
     public static TopKSelectKernel Kernel => new(&Select, &Split);
 
-    [SkipLocalsInit]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>64 bytes to ignore, 64 to use: read from offset r it uses the last r of 64.</summary>
+    private static ReadOnlySpan<byte> LastOf64 =>
+    [
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    ];
+
     public static void Select(sbyte* scores, int n, int keep, int guess, ulong* mask, TopKResult* result)
     {
-        sbyte* rest = stackalloc sbyte[Block];
-        int blocks = n / Block;
-        int padding = 0;
-        if (n % Block != 0)
+        if (n < Block)
         {
-            padding = Block - (n % Block);
-            CopyRest(scores, n, rest);
+            SelectFew(scores, n, keep, guess, mask, result);
         }
+        else
+        {
+            Select(scores, scores + n - Block, n, keep, guess, mask, result);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void SelectFew(sbyte* scores, int n, int keep, int guess, ulong* mask, TopKResult* result)
+    {
+        sbyte* edge = stackalloc sbyte[Block];
+        new ReadOnlySpan<sbyte>(scores, n).CopyTo(new Span<sbyte>(edge + Block - n, n));
+        Select(scores, edge, n, keep, guess, mask, result);
+    }
+
+    /// <summary><paramref name="edge"/>: 64 scores, of which the last are those behind the last whole block, 1 to 64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Select(sbyte* scores, sbyte* edge, int n, int keep, int guess, ulong* mask, TopKResult* result)
+    {
+        nint blocks = (nint)((uint)(n - 1) / Block);
+        int rest = n - ((int)blocks * Block);
+        sbyte* end = scores + (blocks * Block);
+        Vector128<sbyte> lowest = Vector128.Create(sbyte.MinValue);
+        byte* used = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(LastOf64)) + rest;
+        Vector128<sbyte> e0 = AdvSimd.BitwiseSelect(Vector128.Load(used).AsSByte(), Vector128.Load(edge), lowest);
+        Vector128<sbyte> e1 = AdvSimd.BitwiseSelect(Vector128.Load(used + 16).AsSByte(), Vector128.Load(edge + 16), lowest);
+        Vector128<sbyte> e2 = AdvSimd.BitwiseSelect(Vector128.Load(used + 32).AsSByte(), Vector128.Load(edge + 32), lowest);
+        Vector128<sbyte> e3 = AdvSimd.BitwiseSelect(Vector128.Load(used + 48).AsSByte(), Vector128.Load(edge + 48), lowest);
 
         int low = -128;
         int high = 128;
         int atLow = n;
         int atHigh = 0;
-        int threshold = Math.Clamp(guess, -128, 127);
-        int above;
-        int from;
+        int level = Math.Clamp(guess, -127, 127);
         for (int pass = 1; ; pass++)
         {
-            ulong counts = Count(scores, blocks, padding == 0 ? null : rest, threshold);
-            from = (int)(counts >> 32) - (threshold == -128 ? padding : 0);
-            above = (int)counts;
-            if (from < keep)
+            Vector128<sbyte> t = Vector128.Create((sbyte)level);
+            int count = Count(scores, end, t, e0, e1, e2, e3);
+            if (count < keep)
             {
-                high = threshold;
-                atHigh = from;
-            }
-            else if (above >= keep)
-            {
-                low = threshold + 1;
-                atLow = above;
+                high = level;
+                atHigh = count;
             }
             else
+            {
+                low = level;
+                atLow = count;
+            }
+
+            if (high - low == 1)
             {
                 break;
             }
 
-            threshold = Next(low, high, atLow, atHigh, keep, n, pass);
+            level = Next(low, high, atLow, atHigh, keep, n, pass);
         }
 
-        result->Threshold = threshold;
-        result->Above = above;
-        result->Ties = from - above;
-        Mark(scores, blocks, rest, n, threshold, from - keep, mask);
+        result->Threshold = low;
+        result->Above = atHigh;
+        result->Ties = atLow - atHigh;
+
+        // The threshold, and the first of its ties that are not kept.
+        Vector128<sbyte> threshold = Vector128.Create((sbyte)low);
+        Vector128<byte> weights = Vector128.Create(0x8040201008040201).AsByte();
+        int skip = atLow - keep;
+        for (; skip > 0 && scores < end; scores += Block, mask++)
+        {
+            Vector128<sbyte> a = Vector128.Load(scores);
+            Vector128<sbyte> b = Vector128.Load(scores + 16);
+            Vector128<sbyte> c = Vector128.Load(scores + 32);
+            Vector128<sbyte> d = Vector128.Load(scores + 48);
+            *mask = WithoutFirst(From(a, b, c, d, threshold, weights), Equal(a, b, c, d, threshold, weights), ref skip);
+        }
+
+        for (; scores < end; scores += Block, mask++)
+        {
+            Vector128<sbyte> a = Vector128.Load(scores);
+            Vector128<sbyte> b = Vector128.Load(scores + 16);
+            Vector128<sbyte> c = Vector128.Load(scores + 32);
+            Vector128<sbyte> d = Vector128.Load(scores + 48);
+            *mask = From(a, b, c, d, threshold, weights);
+        }
+
+        int unused = Block - rest;
+        ulong last = From(e0, e1, e2, e3, threshold, weights) >> unused;
+        if (skip > 0)
+        {
+            last = WithoutFirst(last, Equal(e0, e1, e2, e3, threshold, weights) >> unused, ref skip);
+        }
+
+        *mask = last;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Split(ulong* mask0, ulong* mask1, int words, int* both, int* first, int* second, SplitCounts* counts)
     {
-        int* bothEnd = both;
-        int* firstEnd = first;
-        int* secondEnd = second;
-        for (int w = 0; w < words; w++)
+        int* b = both;
+        int* f = first;
+        int* s = second;
+        int start = 0;
+
+        // The uppermost bit; taken from an argument, or it would be built anew for every index.
+        ulong top = 0x8000_0000_0000_0000 | ((ulong)(uint)words >> 32);
+        for (ulong* end = mask0 + words; mask0 < end; mask0++, mask1++, start += 64)
         {
-            ulong m0 = mask0[w];
-            ulong m1 = mask1[w];
-            bothEnd = Append(m0 & m1, w * 64, bothEnd);
-            firstEnd = Append(m0 & ~m1, w * 64, firstEnd);
-            secondEnd = Append(m1 & ~m0, w * 64, secondEnd);
+            ulong m0 = *mask0;
+            ulong m1 = *mask1;
+            for (ulong bits = ArmBase.Arm64.ReverseElementBits(m0 & m1); bits != 0;)
+            {
+                int zeros = BitOperations.LeadingZeroCount(bits);
+                bits &= ~(top >> zeros);
+                *b = start + zeros;
+                b++;
+            }
+
+            for (ulong bits = ArmBase.Arm64.ReverseElementBits(m0 & ~m1); bits != 0;)
+            {
+                int zeros = BitOperations.LeadingZeroCount(bits);
+                bits &= ~(top >> zeros);
+                *f = start + zeros;
+                f++;
+            }
+
+            for (ulong bits = ArmBase.Arm64.ReverseElementBits(m1 & ~m0); bits != 0;)
+            {
+                int zeros = BitOperations.LeadingZeroCount(bits);
+                bits &= ~(top >> zeros);
+                *s = start + zeros;
+                s++;
+            }
         }
 
-        counts->Both = (int)(bothEnd - both);
-        counts->First = (int)(firstEnd - first);
-        counts->Second = (int)(secondEnd - second);
+        counts->Both = (int)(b - both);
+        counts->First = (int)(f - first);
+        counts->Second = (int)(s - second);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int* Append(ulong bits, int start, int* list)
-    {
-        bits = ReverseBits(bits);
-        while (bits != 0)
-        {
-            int zeros = BitOperations.LeadingZeroCount(bits);
-            bits &= ~(0x8000_0000_0000_0000 >> zeros);
-            *list++ = start + zeros;
-        }
-
-        return list;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong ReverseBits(ulong bits) => ArmBase.Arm64.ReverseElementBits(bits);
 
     /// <summary>
-    /// The next threshold inside [low, high), where #(≥ low) ≥ keep &gt; #(≥ high). While one end is still that of the range, the step is
-    /// the missing count over a density of n / 128 scores per level.
+    /// The next level to count from, inside (low, high), where #(≥ low) ≥ keep &gt; #(≥ high). While one end is still that of the range, the step
+    /// is the missing count over the usual density.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Next(int low, int high, int atLow, int atHigh, int keep, int n, int pass)
@@ -122,175 +193,89 @@ internal static unsafe class TopKSelectAdvSimd
         }
         else if (high == 128)
         {
-            next = low + (int)(((long)(atLow - keep) * 128) / n);
+            next = low + 1 + (int)((ulong)(uint)(atLow - keep) * LevelsAtDensity / (uint)n);
         }
         else if (low == -128)
         {
-            next = high - 1 - (int)(((long)(keep - atHigh) * 128) / n);
+            next = high - 1 - (int)((ulong)(uint)(keep - atHigh) * LevelsAtDensity / (uint)n);
         }
         else
         {
-            next = high - 1 - (int)((long)(keep - 1 - atHigh) * (high - low) / (atLow - atHigh));
+            ulong above = ((ulong)(uint)(atLow - keep) * 2) + 1;
+            next = low + (int)(above * (uint)(high - low) / ((ulong)(uint)(atLow - atHigh) * 2));
         }
 
-        return Math.Clamp(next, low, high - 1);
+        return Math.Max(Math.Min(next, high - 1), low + 1);
     }
 
-    /// <summary>#(score ≥ threshold) in the upper half, #(score &gt; threshold) in the lower.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static ulong Count(sbyte* scores, int blocks, sbyte* rest, int threshold)
+    /// <summary>#(score ≥ t) of whole blocks and the last one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Count(
+        sbyte* p, sbyte* end, Vector128<sbyte> t, Vector128<sbyte> e0, Vector128<sbyte> e1, Vector128<sbyte> e2, Vector128<sbyte> e3)
     {
-        Vector128<sbyte> t = Vector128.Create((sbyte)threshold);
-        ulong total = 0;
-        sbyte* p = scores;
-        sbyte* last = scores + ((nint)blocks * Block);
+        int total = 0;
+        Vector128<sbyte> n0 = AdvSimd.CompareGreaterThanOrEqual(e0, t);
+        Vector128<sbyte> n1 = AdvSimd.CompareGreaterThanOrEqual(e1, t);
+        Vector128<sbyte> n2 = AdvSimd.CompareGreaterThanOrEqual(e2, t);
+        Vector128<sbyte> n3 = AdvSimd.CompareGreaterThanOrEqual(e3, t);
         while (true)
         {
-            sbyte* end = last - p > BlocksPerFlush * Block ? p + (BlocksPerFlush * Block) : last;
-            Vector128<sbyte> from0 = Vector128<sbyte>.Zero;
-            Vector128<sbyte> from1 = Vector128<sbyte>.Zero;
-            Vector128<sbyte> above0 = Vector128<sbyte>.Zero;
-            Vector128<sbyte> above1 = Vector128<sbyte>.Zero;
-            for (; p < end; p += Block)
+            sbyte* flush = end - p > BlocksPerFlush * Block ? p + (BlocksPerFlush * Block) : end;
+            for (; p < flush; p += Block)
             {
                 Vector128<sbyte> a = Vector128.Load(p);
                 Vector128<sbyte> b = Vector128.Load(p + 16);
                 Vector128<sbyte> c = Vector128.Load(p + 32);
                 Vector128<sbyte> d = Vector128.Load(p + 48);
-                from0 -= AdvSimd.CompareGreaterThanOrEqual(a, t);
-                from1 -= AdvSimd.CompareGreaterThanOrEqual(b, t);
-                above0 -= AdvSimd.CompareGreaterThan(a, t);
-                above1 -= AdvSimd.CompareGreaterThan(b, t);
-                from0 -= AdvSimd.CompareGreaterThanOrEqual(c, t);
-                from1 -= AdvSimd.CompareGreaterThanOrEqual(d, t);
-                above0 -= AdvSimd.CompareGreaterThan(c, t);
-                above1 -= AdvSimd.CompareGreaterThan(d, t);
+                n0 += AdvSimd.CompareGreaterThanOrEqual(a, t);
+                n1 += AdvSimd.CompareGreaterThanOrEqual(b, t);
+                n2 += AdvSimd.CompareGreaterThanOrEqual(c, t);
+                n3 += AdvSimd.CompareGreaterThanOrEqual(d, t);
             }
 
-            if (p == last && rest is not null)
-            {
-                Vector128<sbyte> a = Vector128.Load(rest);
-                Vector128<sbyte> b = Vector128.Load(rest + 16);
-                Vector128<sbyte> c = Vector128.Load(rest + 32);
-                Vector128<sbyte> d = Vector128.Load(rest + 48);
-                from0 -= AdvSimd.CompareGreaterThanOrEqual(a, t);
-                from1 -= AdvSimd.CompareGreaterThanOrEqual(b, t);
-                above0 -= AdvSimd.CompareGreaterThan(a, t);
-                above1 -= AdvSimd.CompareGreaterThan(b, t);
-                from0 -= AdvSimd.CompareGreaterThanOrEqual(c, t);
-                from1 -= AdvSimd.CompareGreaterThanOrEqual(d, t);
-                above0 -= AdvSimd.CompareGreaterThan(c, t);
-                above1 -= AdvSimd.CompareGreaterThan(d, t);
-            }
-
-            total += Sums(from0, from1, above0, above1);
-            if (p == last)
+            Vector128<short> sums = AdvSimd.AddPairwiseWidening(n0);
+            sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n1);
+            sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n2);
+            sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n3);
+            total -= AdvSimd.Arm64.AddAcrossWidening(sums).ToScalar();
+            if (p == end)
             {
                 return total;
             }
+
+            n0 = Vector128<sbyte>.Zero;
+            n1 = Vector128<sbyte>.Zero;
+            n2 = Vector128<sbyte>.Zero;
+            n3 = Vector128<sbyte>.Zero;
         }
     }
 
+    /// <summary>The word without the first <paramref name="skip"/> of its ties.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Sums(Vector128<sbyte> from0, Vector128<sbyte> from1, Vector128<sbyte> above0, Vector128<sbyte> above1)
+    private static ulong WithoutFirst(ulong word, ulong ties, ref int skip)
     {
-        Vector128<ushort> from = AdvSimd.AddPairwiseWideningAndAdd(AdvSimd.AddPairwiseWidening(from0.AsByte()), from1.AsByte());
-        Vector128<ushort> above = AdvSimd.AddPairwiseWideningAndAdd(AdvSimd.AddPairwiseWidening(above0.AsByte()), above1.AsByte());
-        Vector128<uint> pairs = AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(above, from));
-        pairs = AdvSimd.Arm64.AddPairwise(pairs, pairs);
-        return pairs.AsUInt64().ToScalar();
+        for (; skip > 0 && ties != 0; skip--)
+        {
+            word &= ~(ties & (0 - ties));
+            ties &= ties - 1;
+        }
+
+        return word;
     }
 
-    /// <summary>The last n % 64 scores, filled up with -128.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyRest(sbyte* scores, int n, sbyte* rest)
-    {
-        Vector128<sbyte> lowest = Vector128.Create(sbyte.MinValue);
-        lowest.Store(rest);
-        lowest.Store(rest + 16);
-        lowest.Store(rest + 32);
-        lowest.Store(rest + 48);
-        int left = n % Block;
-        sbyte* source = scores + (n - left);
-        int whole = left & ~15;
-        for (int i = 0; i < whole; i += 16)
-        {
-            Vector128.Load(source + i).Store(rest + i);
-        }
+    /// <summary>A bit per score from t on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong From(
+        Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<sbyte> t, Vector128<byte> weights) => Bits(
+        AdvSimd.CompareGreaterThanOrEqual(a, t), AdvSimd.CompareGreaterThanOrEqual(b, t), AdvSimd.CompareGreaterThanOrEqual(c, t),
+        AdvSimd.CompareGreaterThanOrEqual(d, t), weights);
 
-        if (n >= 16)
-        {
-            Vector128<byte> lanes = AdvSimd.Add(Vector128<byte>.Indices, Vector128.Create((byte)(16 - (left & 15))));
-            Vector128<sbyte> moved = AdvSimd.Arm64.VectorTableLookupExtension(
-                lowest, Vector128.Load(scores + (n - 16)), lanes.AsSByte());
-            moved.Store(rest + whole);
-            return;
-        }
+    /// <summary>A bit per score that equals t.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Equal(
+        Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<sbyte> t, Vector128<byte> weights) => Bits(
+        AdvSimd.CompareEqual(a, t), AdvSimd.CompareEqual(b, t), AdvSimd.CompareEqual(c, t), AdvSimd.CompareEqual(d, t), weights);
 
-        for (int i = 0; i < left; i++)
-        {
-            rest[i] = source[i];
-        }
-    }
-
-    /// <summary>Writes the mask of all scores from the threshold on but the first <paramref name="skip"/> that equal it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Mark(sbyte* scores, int blocks, sbyte* rest, int n, int threshold, int skip, ulong* mask)
-    {
-        Vector128<sbyte> t = Vector128.Create((sbyte)threshold);
-        Vector128<byte> weights = Vector128.Create(0x8040201008040201).AsByte();
-        int words = (n + Block - 1) / Block;
-        int w = 0;
-        for (; skip > 0; w++)
-        {
-            sbyte* p = w < blocks ? scores + ((nint)w * Block) : rest;
-            Vector128<sbyte> a = Vector128.Load(p);
-            Vector128<sbyte> b = Vector128.Load(p + 16);
-            Vector128<sbyte> c = Vector128.Load(p + 32);
-            Vector128<sbyte> d = Vector128.Load(p + 48);
-            ulong above = Bits(
-                AdvSimd.CompareGreaterThan(a, t), AdvSimd.CompareGreaterThan(b, t), AdvSimd.CompareGreaterThan(c, t),
-                AdvSimd.CompareGreaterThan(d, t), weights);
-            ulong ties = Bits(
-                AdvSimd.CompareEqual(a, t), AdvSimd.CompareEqual(b, t), AdvSimd.CompareEqual(c, t), AdvSimd.CompareEqual(d, t), weights);
-            for (; skip > 0 && ties != 0; skip--)
-            {
-                ties &= ties - 1;
-            }
-
-            mask[w] = above | ties;
-        }
-
-        for (; w < blocks; w++)
-        {
-            sbyte* p = scores + ((nint)w * Block);
-            Vector128<sbyte> a = Vector128.Load(p);
-            Vector128<sbyte> b = Vector128.Load(p + 16);
-            Vector128<sbyte> c = Vector128.Load(p + 32);
-            Vector128<sbyte> d = Vector128.Load(p + 48);
-            mask[w] = Bits(
-                AdvSimd.CompareGreaterThanOrEqual(a, t), AdvSimd.CompareGreaterThanOrEqual(b, t), AdvSimd.CompareGreaterThanOrEqual(c, t),
-                AdvSimd.CompareGreaterThanOrEqual(d, t), weights);
-        }
-
-        if (w < words)
-        {
-            Vector128<sbyte> a = Vector128.Load(rest);
-            Vector128<sbyte> b = Vector128.Load(rest + 16);
-            Vector128<sbyte> c = Vector128.Load(rest + 32);
-            Vector128<sbyte> d = Vector128.Load(rest + 48);
-            mask[w] = Bits(
-                AdvSimd.CompareGreaterThanOrEqual(a, t), AdvSimd.CompareGreaterThanOrEqual(b, t), AdvSimd.CompareGreaterThanOrEqual(c, t),
-                AdvSimd.CompareGreaterThanOrEqual(d, t), weights);
-        }
-
-        if (n % Block != 0)
-        {
-            mask[words - 1] &= ulong.MaxValue >> (Block - (n % Block));
-        }
-    }
-
-    /// <summary>A bit per byte of four comparisons.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Bits(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<byte> weights)
     {
