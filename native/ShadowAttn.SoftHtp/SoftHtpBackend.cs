@@ -1,5 +1,6 @@
 using ShadowAttn.Interop.Qnn;
 using ShadowAttn.SoftHtp.Objects;
+using ShadowAttn.SoftHtp.SystemLibrary;
 using ShadowAttn.SoftHtp.Table;
 
 namespace ShadowAttn.SoftHtp;
@@ -58,6 +59,15 @@ public sealed unsafe class SoftHtpBackend : IDisposable
         return Status.Success;
     }
 
+    /// <summary>Array of <see cref="SystemProviderCount"/> providers of the system interface, which reads this backend's context binaries.</summary>
+    public static QnnSystemInterface_t** SystemProviders => SystemTable.Providers;
+
+    /// <summary>Providers in <see cref="SystemProviders"/>: 1.</summary>
+    public static uint SystemProviderCount => 1;
+
+    /// <summary>The power votes of clients that are in force, oldest first.</summary>
+    public IReadOnlyList<SoftHtpPowerVote> PowerVotes => _instance.Power.Standing();
+
     /// <summary>Handles that the client has not freed, by kind.</summary>
     public SoftHtpHandleCounts LiveHandles => new(
         _instance.Live(HandleKind.Log),
@@ -69,6 +79,12 @@ public sealed unsafe class SoftHtpBackend : IDisposable
         _instance.Live(HandleKind.Memory),
         _instance.Live(HandleKind.Signal),
         _instance.Live(HandleKind.Power));
+
+    /// <summary>
+    /// Bytes of operands that executions have copied because a kernel needs them in another form (unsigned, transposed, 16 bits). The
+    /// pilot's product of signed queries with transposed signed keys reads and writes the client's memory in place and adds nothing.
+    /// </summary>
+    public long StagedBytes => _instance.StagedBytes;
 
     /// <summary>Slot names of the calls that faults can name and <see cref="CallCount"/> counts.</summary>
     public static IReadOnlyList<string> CallNames => CallGate.Names;

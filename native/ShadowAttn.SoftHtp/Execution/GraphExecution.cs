@@ -10,10 +10,17 @@ internal static unsafe class GraphExecution
 {
     /// <summary>
     /// One execution. Buffers are matched to the graph's inputs and outputs by order; each tensor's id must be known, each once, and
-    /// its buffer large enough. Allocates nothing unless it refuses.
+    /// its buffer large enough. Allocates nothing unless it refuses or profiles.
     /// </summary>
     internal static ulong Run(
-        GraphObject graph, GraphPlan plan, Qnn_Tensor_t* inputs, uint inputCount, Qnn_Tensor_t* outputs, uint outputCount)
+        GraphObject graph,
+        GraphPlan plan,
+        Qnn_Tensor_t* inputs,
+        uint inputCount,
+        Qnn_Tensor_t* outputs,
+        uint outputCount,
+        ProfileObject? profile,
+        SignalObject? signal)
     {
         if (inputCount != plan.InputCount || outputCount != plan.OutputCount)
         {
@@ -22,13 +29,13 @@ internal static unsafe class GraphExecution
             return Status.GraphInvalidTensor;
         }
         long start = Clock.Now();
-        byte** frame = plan.TakeFrame();
+        Frame frame = plan.TakeFrame();
         try
         {
             for (int i = 0; i < plan.InputCount; i++)
             {
-                if (!plan.HasInput(inputs[i].Anonymous.v1.id) || IsRepeated(inputs, i)
-                    || Buffer(graph, plan.Input(i), inputs + i) is not (var data and not null))
+                byte* data = Bind(graph, plan.Input(i), plan.HasInput(IdOf(inputs + i)), inputs, i, frame);
+                if (data == null)
                 {
                     return Refuse(graph, "input", plan.Input(i), inputs + i);
                 }
@@ -36,45 +43,64 @@ internal static unsafe class GraphExecution
             }
             for (int i = 0; i < plan.OutputCount; i++)
             {
-                if (!plan.HasOutput(outputs[i].Anonymous.v1.id) || IsRepeated(outputs, i)
-                    || Buffer(graph, plan.Output(i), outputs + i) is not (var data and not null))
+                byte* data = Bind(graph, plan.Output(i), plan.HasOutput(IdOf(outputs + i)), outputs, i, frame);
+                if (data == null)
                 {
                     return Refuse(graph, "output", plan.Output(i), outputs + i);
                 }
                 plan.BindOutput(frame, i, data);
             }
-            plan.Run(frame, graph.Workers, null);
+            LatencyModel latency = graph.Instance.Options.Latency;
+            long end = latency.IsNone ? 0 : graph.Instance.Occupy(start, latency.Of(plan.Macs));
+            ulong status = plan.Run(frame, graph.Workers, timed: profile is { IsDetailed: true }, signal);
+            graph.Instance.CountStaged(plan.StagedBytes);
+            if (status == Status.Success && !latency.IsNone)
+            {
+                status = Wait(end, signal);
+            }
+            if (status == Status.Success && profile is not null)
+            {
+                ExecutionEvents.Record(profile, plan, frame, latency, graph.Workers.Width, Clock.Now() - start);
+            }
+            return status;
         }
         finally
         {
             plan.ReturnFrame(frame);
         }
-        LatencyModel latency = graph.Instance.Options.Latency;
-        if (!latency.IsNone)
-        {
-            Clock.WaitUntil(start + latency.Of(plan.Macs));
-        }
-        return Status.Success;
     }
 
-    static bool IsRepeated(Qnn_Tensor_t* tensors, int index)
+    static uint IdOf(Qnn_Tensor_t* tensor) => tensor->Anonymous.v1.id;
+
+    static ulong Wait(long deadlineNs, SignalObject? signal)
     {
-        for (int i = 0; i < index; i++)
+        const long SliceNs = 1_000_000;
+        while (signal is not null && Clock.Now() < deadlineNs - SliceNs)
         {
-            if (tensors[i].Anonymous.v1.id == tensors[index].Anonymous.v1.id)
+            if (signal.Verdict() is not 0 and ulong ended)
             {
-                return true;
+                return ended;
             }
+            Clock.WaitUntil(Clock.Now() + SliceNs);
         }
-        return false;
+        Clock.WaitUntil(deadlineNs);
+        return signal?.Verdict() ?? Status.Success;
     }
 
     /// <summary>Where the client's tensor has its contents; null when it is not usable as <paramref name="expected"/>.</summary>
-    static byte* Buffer(GraphObject graph, TensorInfo expected, Qnn_Tensor_t* given)
+    static byte* Bind(GraphObject graph, TensorInfo expected, bool isKnown, Qnn_Tensor_t* tensors, int index, Frame frame)
     {
-        if (given->version is not (Qnn_TensorVersion_t.QNN_TENSOR_VERSION_1 or Qnn_TensorVersion_t.QNN_TENSOR_VERSION_2))
+        Qnn_Tensor_t* given = tensors + index;
+        if (!isKnown || given->version is not (Qnn_TensorVersion_t.QNN_TENSOR_VERSION_1 or Qnn_TensorVersion_t.QNN_TENSOR_VERSION_2))
         {
             return null;
+        }
+        for (int i = 0; i < index; i++)
+        {
+            if (IdOf(tensors + i) == IdOf(given))
+            {
+                return null;
+            }
         }
         ref Qnn_TensorV1_t tensor = ref given->Anonymous.v1;
         if (tensor.dimensions != null
@@ -82,18 +108,27 @@ internal static unsafe class GraphExecution
         {
             return null;
         }
-        if (tensor.memType != Qnn_TensorMemType_t.QNN_TENSORMEMTYPE_RAW)
+        switch (tensor.memType)
         {
-            return null;
+            case Qnn_TensorMemType_t.QNN_TENSORMEMTYPE_RAW:
+                Qnn_ClientBuffer_t buffer = tensor.Anonymous.clientBuf;
+                return buffer.dataSize >= expected.Bytes ? (byte*)buffer.data : null;
+            case Qnn_TensorMemType_t.QNN_TENSORMEMTYPE_MEMHANDLE:
+                if (!HandleTable.TryEnter(tensor.Anonymous.memHandle, out MemoryObject? memory))
+                {
+                    return null;
+                }
+                frame.Hold(memory);
+                return memory.Context == graph.Context && memory.Bytes >= expected.Bytes ? memory.Data : null;
+            default:
+                return null;
         }
-        Qnn_ClientBuffer_t buffer = tensor.Anonymous.clientBuf;
-        return buffer.dataSize >= expected.Bytes ? (byte*)buffer.data : null;
     }
 
     static ulong Refuse(GraphObject graph, string role, TensorInfo expected, Qnn_Tensor_t* given)
     {
         graph.Context.Backend.Error(
-            $"graph '{graph.Name}', {role} {expected} (id {expected.Id}): tensor with id {given->Anonymous.v1.id} is unknown or given twice, has other "
+            $"graph '{graph.Name}', {role} {expected} (id {expected.Id}): tensor with id {IdOf(given)} is unknown or given twice, has other "
             + $"dimensions, no buffer, or one of less than {expected.Bytes} bytes");
         return Status.GraphInvalidTensor;
     }

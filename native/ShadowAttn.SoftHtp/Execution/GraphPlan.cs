@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ShadowAttn.SoftHtp.Objects;
 using ShadowAttn.SoftHtp.Operators;
 using ShadowAttn.SoftHtp.Tensors;
 
@@ -16,11 +17,12 @@ internal sealed unsafe class GraphPlan
     readonly PlannedStep[] _steps;
     readonly long[] _arenaOffsets;
     readonly long _scratchOffset;
+    readonly long _timesOffset;
     readonly int[] _inputSlots;
     readonly int[] _outputSlots;
     readonly int _longestOperands;
     readonly Lock _framesGate = new();
-    readonly Stack<nint> _freeFrames = new();
+    readonly Stack<Frame> _freeFrames = new();
     byte* _constants;
     bool _freed;
 
@@ -49,10 +51,12 @@ internal sealed unsafe class GraphPlan
             _longestOperands = Math.Max(_longestOperands, call.Inputs.Length + call.Outputs.Length);
             scratch = Math.Max(scratch, step.ScratchBytes);
             Macs += step.Macs;
+            StagedBytes += step.StagedBytes;
         }
 
-        // A frame: a pointer per slot, pointers of one step's operands, native tensors, scratch.
-        long offset = Align((_tensors.Length + _longestOperands) * (long)sizeof(byte*));
+        // A frame: a pointer per slot, pointers of one step's operands, step times, native tensors, scratch.
+        _timesOffset = (_tensors.Length + _longestOperands) * (long)sizeof(byte*);
+        long offset = Align(_timesOffset + _steps.Length * (long)sizeof(long));
         _arenaOffsets = new long[_tensors.Length];
         long constants = 0;
         for (int slot = 0; slot < _tensors.Length; slot++)
@@ -83,6 +87,9 @@ internal sealed unsafe class GraphPlan
 
     internal ulong Macs { get; }
 
+    /// <summary>Bytes of operands that one execution copies into another form.</summary>
+    internal long StagedBytes { get; }
+
     /// <summary>Bytes that one execution in flight takes.</summary>
     internal long FrameBytes { get; }
 
@@ -105,63 +112,76 @@ internal sealed unsafe class GraphPlan
     internal bool HasOutput(uint id) => Has(_outputSlots, id);
 
     /// <summary>A frame to bind buffers in; every one taken is given back with <see cref="ReturnFrame"/>.</summary>
-    internal byte** TakeFrame()
+    internal Frame TakeFrame()
     {
         lock (_framesGate)
         {
-            if (_freeFrames.TryPop(out nint frame))
+            if (_freeFrames.TryPop(out Frame? frame))
             {
-                return (byte**)frame;
+                return frame;
             }
         }
         return NewFrame();
     }
 
-    internal void ReturnFrame(byte** frame)
+    internal void ReturnFrame(Frame frame)
     {
+        frame.LetGo();
         lock (_framesGate)
         {
             if (!_freed)
             {
-                _freeFrames.Push((nint)frame);
+                _freeFrames.Push(frame);
                 return;
             }
         }
-        NativeMemory.AlignedFree(frame);
+        frame.Free();
     }
 
-    internal void BindInput(byte** frame, int index, byte* data) => frame[_inputSlots[index]] = data;
+    internal void BindInput(Frame frame, int index, byte* data) => frame.Slots[_inputSlots[index]] = data;
 
-    internal void BindOutput(byte** frame, int index, byte* data) => frame[_outputSlots[index]] = data;
+    internal void BindOutput(Frame frame, int index, byte* data) => frame.Slots[_outputSlots[index]] = data;
+
+    /// <summary>Nanoseconds of each step in the frame's last timed run.</summary>
+    internal long* StepTimes(Frame frame) => (long*)(frame.Block + _timesOffset);
 
     /// <summary>Runs the steps on a frame whose inputs and outputs are bound.</summary>
     /// <param name="frame">From <see cref="TakeFrame"/>.</param>
     /// <param name="workers">Threads to share the work with.</param>
-    /// <param name="stepNs">Null, or where the nanoseconds of each step go.</param>
-    internal void Run(byte** frame, WorkerPool workers, long* stepNs)
+    /// <param name="timed">Whether <see cref="StepTimes"/> are wanted.</param>
+    /// <param name="signal">Null, or what may end the run between steps.</param>
+    /// <returns>0, or the status of the signal that ended it.</returns>
+    internal ulong Run(Frame frame, WorkerPool workers, bool timed, SignalObject? signal)
     {
-        byte** operands = frame + _tensors.Length;
-        byte* scratch = (byte*)frame + _scratchOffset;
+        byte** slots = frame.Slots;
+        byte** operands = slots + _tensors.Length;
+        byte* scratch = frame.Block + _scratchOffset;
+        long* times = StepTimes(frame);
         for (int i = 0; i < _steps.Length; i++)
         {
             ref readonly PlannedStep step = ref _steps[i];
             byte** next = operands;
             foreach (int slot in step.Inputs)
             {
-                *next++ = frame[slot];
+                *next++ = slots[slot];
             }
             byte** outputs = next;
             foreach (int slot in step.Outputs)
             {
-                *next++ = frame[slot];
+                *next++ = slots[slot];
             }
-            long start = stepNs == null ? 0 : Clock.Now();
-            step.Step.Run(operands, outputs, scratch, workers);
-            if (stepNs != null)
+            if (signal is not null && signal.Verdict() is not 0 and ulong ended)
             {
-                stepNs[i] = Clock.Now() - start;
+                return ended;
+            }
+            long start = timed ? Clock.Now() : 0;
+            step.Step.Run(operands, outputs, scratch, workers);
+            if (timed)
+            {
+                times[i] = Clock.Now() - start;
             }
         }
+        return 0;
     }
 
     /// <summary>Gives all memory back. No execution may be in flight.</summary>
@@ -170,21 +190,21 @@ internal sealed unsafe class GraphPlan
         lock (_framesGate)
         {
             _freed = true;
-            while (_freeFrames.TryPop(out nint frame))
+            while (_freeFrames.TryPop(out Frame? frame))
             {
-                NativeMemory.AlignedFree((void*)frame);
+                frame.Free();
             }
         }
         NativeMemory.AlignedFree(_constants);
         _constants = null;
     }
 
-    byte** NewFrame()
+    Frame NewFrame()
     {
-        byte** frame = (byte**)NativeMemory.AlignedAlloc((nuint)FrameBytes, (nuint)Alignment);
+        var frame = new Frame(FrameBytes, _inputSlots.Length + _outputSlots.Length);
         for (int slot = 0; slot < _tensors.Length; slot++)
         {
-            frame[slot] = _tensors[slot].IsNative ? (byte*)frame + _arenaOffsets[slot]
+            frame.Slots[slot] = _tensors[slot].IsNative ? frame.Block + _arenaOffsets[slot]
                 : _tensors[slot].IsStatic ? _constants + _arenaOffsets[slot]
                 : null;
         }

@@ -6,6 +6,9 @@ internal abstract unsafe class Step
     /// <summary>Multiply-accumulates for the latency model.</summary>
     internal ulong Macs { get; init; }
 
+    /// <summary>Bytes of operands that one run copies because it needs them in another form (sign, layout, width).</summary>
+    internal long StagedBytes { get; init; }
+
     /// <summary>Bytes of scratch that one run needs.</summary>
     internal long ScratchBytes { get; init; }
 

@@ -1,4 +1,5 @@
 using ShadowAttn.Interop.Qnn;
+using ShadowAttn.SoftHtp.Execution;
 
 namespace ShadowAttn.SoftHtp.Objects;
 
@@ -22,7 +23,16 @@ internal sealed class ContextObject : QnnObject
 
     internal DeviceObject? Device { get; }
 
+    /// <summary>Executions that nobody waits for.</summary>
+    internal AsyncQueue Async { get; } = new();
+
+    /// <summary>Most executions that may wait in <see cref="Async"/>.</summary>
+    internal int AsyncDepth { get; set; } = 64;
+
     internal Qnn_Priority_t Priority { get; set; } = Qnn_Priority_t.QNN_PRIORITY_NORMAL;
+
+    /// <summary>Names of the graphs that a binary's loading is limited to; null: all.</summary>
+    internal HashSet<string>? EnabledGraphs { get; set; }
 
     /// <summary>Ids count through the whole context, so that another graph's tensor is an unknown one.</summary>
     internal uint NextTensorId() => (uint)Interlocked.Increment(ref _lastTensorId);
@@ -79,6 +89,7 @@ internal sealed class ContextObject : QnnObject
 
     protected override void OnClosed()
     {
+        Async.End();
         _offspring.CloseAll();
         Backend.Disown(this);
         Device?.Disown(this);

@@ -57,9 +57,14 @@ internal sealed class GraphObject : QnnObject
                 refusal = $"graph '{Name}' is finalised; it takes no more tensors";
                 return Status.GraphFinalized;
             }
-            if (!_names.Add(tensor.Name))
+            if (!tensor.IsInput && !tensor.IsOutput && !tensor.IsNative && !tensor.IsStatic)
             {
-                refusal = $"graph '{Name}' has a tensor '{tensor.Name}' already";
+                refusal = $"tensor '{tensor.Name}' has type {(uint)tensor.Type}; APP_WRITE, APP_READ, NATIVE and STATIC are supported";
+                return Status.TensorUnsupportedParam;
+            }
+            if ((keepId && _byId.ContainsKey(tensor.Id)) || !_names.Add(tensor.Name))
+            {
+                refusal = $"graph '{Name}' has a tensor '{tensor.Name}' already, or one with its id";
                 return Status.TensorAlreadyExists;
             }
             if (keepId)

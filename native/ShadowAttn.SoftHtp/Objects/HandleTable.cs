@@ -75,6 +75,20 @@ internal static unsafe class HandleTable
         return false;
     }
 
+    /// <summary>The living <typeparamref name="T"/> at a place in the table, entered.</summary>
+    internal static bool TryEnter<T>(int index, [NotNullWhen(true)] out T? found)
+        where T : QnnObject
+    {
+        QnnObject?[] slots = Volatile.Read(ref _slots);
+        found = (uint)index < (uint)slots.Length && Volatile.Read(ref slots[index]) is T candidate && candidate.TryEnter() ? candidate : null;
+        return found is not null;
+    }
+
+    /// <summary>Place in the table of an object that has a handle.</summary>
+    internal static ulong IndexOf(QnnObject held) => held.Handle & IndexMask;
+
+    internal static ulong GenerationOf(QnnObject held) => (held.Handle >> IndexBits) & GenerationMask;
+
     /// <summary>Every living object of <paramref name="instance"/>.</summary>
     internal static List<QnnObject> Of(SoftHtpInstance instance)
     {

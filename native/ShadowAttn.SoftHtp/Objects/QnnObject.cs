@@ -12,6 +12,7 @@ internal enum HandleKind
     Memory,
     Signal,
     Power,
+    System,
     Count,
 }
 

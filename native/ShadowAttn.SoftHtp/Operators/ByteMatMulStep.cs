@@ -105,7 +105,12 @@ internal sealed unsafe class ByteMatMulStep : Step
             job.ProductsStride = job.RowsPerPart * shape.Columns * sizeof(int);
             job.ProductsOffset = Reserve(ref offset, Parts(job.Rows, job.RowsPerPart) * job.ProductsStride);
         }
-        return new ByteMatMulStep(job, shape.Batches) { ScratchBytes = offset, Macs = shape.Macs };
+        return new ByteMatMulStep(job, shape.Batches) 
+        {
+            ScratchBytes = offset,
+            Macs = shape.Macs,
+            StagedBytes = (shape.Transpose0 || job.Flip0 != 0 ? in0.Bytes : 0) + (!shape.Transpose1 || job.Flip1 != 0 ? in1.Bytes : 0),
+        };
     }
 
     static int Parts(int count, int perPart) => (count + perPart - 1) / perPart;

@@ -48,6 +48,7 @@ internal sealed unsafe class FloatMatMulStep : Step
         };
         ScratchBytes = (shape.Rows + shape.Columns) * shape.Inner * sizeof(float);
         Macs = shape.Macs;
+        StagedBytes = call.Inputs[0].Bytes + call.Inputs[1].Bytes;
     }
 
     internal override void Run(byte** inputs, byte** outputs, byte* scratch, WorkerPool workers)

@@ -20,7 +20,7 @@ internal readonly unsafe struct MatMulBias
 
     /// <summary>Types that a bias can have.</summary>
     internal static bool Accepts(Qnn_DataType_t type) =>
-        type is QNN_DATATYPE_SFIXED_POINT_32 or QNN_DATATYPE_UFIXED_POINT_8 or QNN_DATATYPE_SFIXED_POINT_8;
+        type is QNN_DATATYPE_SFIXED_POINT_32 or QNN_DATATYPE_UFIXED_POINT_8;
 
     /// <summary>Bias of one column in steps of the output.</summary>
     internal double StepsAt(byte* data, long column) => _scale * ((long)FixedPoint.Load(data, _type, column) + _offset);

@@ -81,7 +81,7 @@ internal sealed class MatMulOperator : Operator
         }
         if (!MatMulBias.Accepts(bias.DataType))
         {
-            return $"bias {bias} must be SFIXED_POINT_32, UFIXED_POINT_8 or SFIXED_POINT_8";
+            return $"bias {bias} must be SFIXED_POINT_32 or UFIXED_POINT_8";
         }
         return bias.Encoding.IsUsablePerTensor ? null : $"bias {bias} needs one finite positive scale for the whole tensor";
     }

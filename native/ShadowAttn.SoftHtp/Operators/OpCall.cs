@@ -52,9 +52,9 @@ internal sealed class OpCall
             {
                 if (name == parameter.Name)
                 {
-                    if (parameter.Type != type)
+                    if (parameter.Type != type || parameter.Tensor is not null)
                     {
-                        return $"parameter '{name}' is {DataTypes.Name(parameter.Type)}; expected {DataTypes.Name(type)}";
+                        return $"parameter '{name}' is {(parameter.Tensor is null ? "" : "a tensor of ")}{DataTypes.Name(parameter.Type)}; expected {DataTypes.Name(type)}";
                     }
                     found = true;
                 }

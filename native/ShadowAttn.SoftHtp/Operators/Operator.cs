@@ -8,7 +8,11 @@ internal abstract class Operator
     /// <summary>Every operator by its type name.</summary>
     internal static readonly Operator[] All =
     [
-        new MatMulOperator(), new QuantizeOperator(), new DequantizeOperator(), new SoftmaxOperator(), new TopKOperator(),
+        new MatMulOperator(), new QuantizeOperator(), new DequantizeOperator(), new ConvertOperator(), new SoftmaxOperator(), new TopKOperator(),
+        new TransposeOperator(), new ReshapeOperator(),
+        new ElementWiseOperator(ElementWiseFunction.Add), new ElementWiseOperator(ElementWiseFunction.Subtract),
+        new ElementWiseOperator(ElementWiseFunction.Multiply), new ElementWiseOperator(ElementWiseFunction.Divide),
+        new ElementWiseOperator(ElementWiseFunction.Minimum), new ElementWiseOperator(ElementWiseFunction.Maximum),
     ];
 
     internal abstract string TypeName { get; }

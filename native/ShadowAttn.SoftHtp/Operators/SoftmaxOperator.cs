@@ -18,7 +18,7 @@ internal sealed class SoftmaxOperator : Operator
         string? wrong = call.CheckOperands(1, 1)
             ?? call.CheckParameters(("axis", QNN_DATATYPE_UINT_32), ("beta", QNN_DATATYPE_FLOAT_32))
             ?? Elementwise.RefuseTypes(call.Inputs[0], Elementwise.Quantised)
-            ?? Elementwise.RefuseTypes(call.Outputs[0], [.. Elementwise.Quantised, QNN_DATATYPE_FLOAT_32])
+            ?? Elementwise.RefuseTypes(call.Outputs[0], [call.Inputs[0].DataType, QNN_DATATYPE_FLOAT_32])
             ?? Elementwise.RefuseShape(call, MaxRank)
             ?? Elementwise.RefuseEncoding(call.Inputs[0])
             ?? Elementwise.RefuseEncoding(call.Outputs[0]);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ShadowAttn.Interop.Qnn;
+using ShadowAttn.SoftHtp.Execution;
 using ShadowAttn.SoftHtp.Objects;
 
 namespace ShadowAttn.SoftHtp.Table;
@@ -110,7 +111,18 @@ internal static unsafe class ContextCalls
             }
             using var _ = new Leave(context);
             CallGate.Outcome fault = context.Instance.Gate.Enter(QnnCall.ContextFree);
-            return context.Close() ? fault.Code : Status.ContextInvalidHandle;
+            if (!Attachments.TryEnterProfile(profile, out ProfileObject? recorder))
+            {
+                return Status.ContextSetProfile;
+            }
+            long start = Clock.Now();
+            bool closed = context.Close();
+            if (recorder is not null)
+            {
+                ExecutionEvents.RecordFree(recorder, Clock.Now() - start);
+                recorder.Exit();
+            }
+            return closed ? fault.Code : Status.ContextInvalidHandle;
         }
         catch (Exception e)
         {
@@ -131,6 +143,19 @@ internal static unsafe class ContextConfig
             {
                 context.Priority = entry->Anonymous.priority;
             }
+            else if (entry->option == QnnContext_ConfigOption_t.QNN_CONTEXT_CONFIG_ASYNC_EXECUTION_QUEUE_DEPTH)
+            {
+                if (entry->Anonymous.asyncExeQueueDepth.type
+                    != QnnContext_AsyncExecutionQueueDepthType_t.QNN_CONTEXT_ASYNC_EXECUTION_QUEUE_DEPTH_TYPE_NUMERIC)
+                {
+                    return Status.ContextInvalidConfig;
+                }
+                context.AsyncDepth = (int)Math.Clamp(entry->Anonymous.asyncExeQueueDepth.Anonymous.depth, 1, 1_000_000);
+            }
+            else if (entry->option == QnnContext_ConfigOption_t.QNN_CONTEXT_CONFIG_ENABLE_GRAPHS)
+            {
+                context.EnabledGraphs = ReadNames(entry->Anonymous.enableGraphs);
+            }
             else if ((uint)entry->option > (uint)QnnContext_ConfigOption_t.QNN_CONTEXT_CONFIG_GRAPH_RETENTION_ORDER)
             {
                 context.Backend.Error($"context: configuration option {(uint)entry->option} is not supported");
@@ -138,5 +163,20 @@ internal static unsafe class ContextConfig
             }
         }
         return Status.Success;
+    }
+
+    /// <summary>A null-terminated list of names; a null list names none that is left out.</summary>
+    static HashSet<string>? ReadNames(sbyte** names)
+    {
+        if (names == null)
+        {
+            return null;
+        }
+        var read = new HashSet<string>(StringComparer.Ordinal);
+        for (int i = 0; names[i] != null; i++)
+        {
+            read.Add(Marshal.PtrToStringUTF8((nint)names[i]) ?? "");
+        }
+        return read;
     }
 }

@@ -11,6 +11,9 @@ namespace ShadowAttn.SoftHtp.Table;
 /// <summary>Slots of the graph area.</summary>
 internal static unsafe class GraphCalls
 {
+    // More than any graph has; a larger count is a struct that was never filled in.
+    const uint MostTensors = 65536;
+
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     internal static ulong Create(void* contextHandle, sbyte* name, QnnGraph_Config_t** config, void** graph)
     {
@@ -62,10 +65,6 @@ internal static unsafe class GraphCalls
             return Failure.Of(e);
         }
     }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong CreateSubgraph(void* handle, sbyte* name, void** subgraph) =>
-        Unsupported(handle, QnnCall.GraphCreateSubgraph);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     internal static ulong SetConfig(void* handle, QnnGraph_Config_t** config)
@@ -155,10 +154,20 @@ internal static unsafe class GraphCalls
             {
                 return fault.Code;
             }
+            if (!Attachments.TryEnter(profile, signal, out Attachments attached, out ulong refused))
+            {
+                return refused;
+            }
+            using var __ = attached;
+            long start = Clock.Now();
             ulong status = graph.Finalize(out string refusal);
             if (status != Status.Success)
             {
                 graph.Context.Backend.Error($"graphFinalize: {refusal}");
+            }
+            else if (attached.Profile is not null)
+            {
+                ExecutionEvents.RecordFinalize(attached.Profile, Clock.Now() - start);
             }
             return status;
         }
@@ -228,7 +237,12 @@ internal static unsafe class GraphCalls
                 graph.Context.Backend.Error($"graphExecute: graph '{graph.Name}' is not finalised");
                 return Status.GraphNotFinalized;
             }
-            return GraphExecution.Run(graph, plan, inputs, inputCount, outputs, outputCount);
+            if (!Attachments.TryEnter(profile, signal, out Attachments attached, out ulong refused))
+            {
+                return refused;
+            }
+            using var __ = attached;
+            return GraphExecution.Run(graph, plan, inputs, inputCount, outputs, outputCount, attached.Profile, attached.Signal);
         }
         catch (Exception e)
         {
@@ -246,27 +260,58 @@ internal static unsafe class GraphCalls
         void* profile,
         void* signal,
         delegate* unmanaged[Cdecl]<void*, Qnn_NotifyStatus_t, void> notify,
-        void* notifyParameter) => Unsupported(handle, QnnCall.GraphExecuteAsync);
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong PrepareExecutionEnvironment(void* handle, QnnGraph_ExecuteEnvironment_t** environments, uint count) =>
-        Unsupported(handle, QnnCall.GraphPrepareExecutionEnvironment);
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong ReleaseExecutionEnvironment(void* handle, QnnGraph_ExecuteEnvironment_t** environments, uint count) =>
-        Unsupported(handle, QnnCall.GraphReleaseExecutionEnvironment);
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong GetProperty(void* handle, QnnGraph_Property_t** properties) => Unsupported(handle, QnnCall.GraphGetProperty);
-
-    static ulong Unsupported(void* handle, QnnCall call)
+        void* notifyParameter)
     {
-        if (!HandleTable.TryEnter(handle, out GraphObject? graph))
+        try
         {
-            return Status.GraphInvalidHandle;
+            if (!HandleTable.TryEnter(handle, out GraphObject? graph))
+            {
+                return Status.GraphInvalidHandle;
+            }
+            using var _ = new Leave(graph);
+            CallGate.Outcome fault = graph.Instance.Gate.Enter(QnnCall.GraphExecuteAsync);
+            if (fault.Fails)
+            {
+                return fault.Code;
+            }
+            if (inputs == null || outputs == null || inputCount is 0 or > MostTensors || outputCount is 0 or > MostTensors)
+            {
+                return Status.GraphInvalidArgument;
+            }
+            if (graph.Plan is not { } plan)
+            {
+                graph.Context.Backend.Error($"graphExecuteAsync: graph '{graph.Name}' is not finalised");
+                return Status.GraphNotFinalized;
+            }
+            if (!Attachments.TryEnter(profile, signal, out Attachments attached, out ulong refused))
+            {
+                return refused;
+            }
+            var job = new AsyncQueue.Job(
+                graph,
+                plan,
+                new ReadOnlySpan<Qnn_Tensor_t>(inputs, (int)inputCount).ToArray(),
+                new ReadOnlySpan<Qnn_Tensor_t>(outputs, (int)outputCount).ToArray(),
+                attached.Profile,
+                attached.Signal,
+                notify,
+                notifyParameter);
+            if (!graph.TryEnter())
+            {
+                attached.Dispose();
+                return Status.GraphInvalidHandle;
+            }
+            if (!graph.Context.Async.TryAdd(job, graph.Context.AsyncDepth))
+            {
+                graph.Exit();
+                attached.Dispose();
+                return Status.GraphAsyncFifoFull;
+            }
+            return Status.Success;
         }
-        using var _ = new Leave(graph);
-        CallGate.Outcome fault = graph.Instance.Gate.Enter(call);
-        return fault.Fails ? fault.Code : Status.NotSupported;
+        catch (Exception e)
+        {
+            return Failure.Of(e);
+        }
     }
 }

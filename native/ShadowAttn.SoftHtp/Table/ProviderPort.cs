@@ -37,6 +37,18 @@ internal sealed unsafe class ProviderPort
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     delegate ulong GetMessage(ulong status, sbyte** message);
 
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    delegate ulong CreatePower(uint device, uint core, uint* id);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    delegate ulong DestroyPower(uint id);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    delegate ulong SetPower(uint id, QnnHtpPerfInfrastructure_PowerConfig_t** config);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    delegate ulong SetPowerMemory(uint device, uint core, QnnHtpPerfInfrastructure_MemoryConfig_t** config);
+
     ProviderPort()
     {
         var provider = (QnnInterface_t*)NativeMemory.AllocZeroed((nuint)sizeof(QnnInterface_t));
@@ -56,18 +68,31 @@ internal sealed unsafe class ProviderPort
             DeviceCalls.Create(_instance, log, (QnnDevice_Config_t**)config, (void**)device);
         TwoPointers getPlatformInfo = (log, info) => DeviceCalls.GetPlatformInfo(_instance, log, (QnnDevice_PlatformInfo_t**)info);
         TwoPointers freePlatformInfo = (log, info) => DeviceCalls.FreePlatformInfo(_instance, log, (QnnDevice_PlatformInfo_t*)info);
+        var own = (QnnHtpDevice_Infrastructure_t*)NativeMemory.AllocZeroed((nuint)sizeof(QnnHtpDevice_Infrastructure_t));
         OnePointer getInfrastructure = infrastructure =>
-            DeviceCalls.GetInfrastructure(_instance, (QnnHtpDevice_Infrastructure_t**)infrastructure);
+            DeviceCalls.GetInfrastructure(_instance, own, (QnnHtpDevice_Infrastructure_t**)infrastructure);
         GetMessage getMessage = (status, message) => ErrorCalls.GetMessage(_instance, status, message);
         GetMessage getVerboseMessage = (status, message) => ErrorCalls.GetVerboseMessage(_instance, status, message);
         OnePointer freeVerboseMessage = message => ErrorCalls.FreeVerboseMessage(_instance, (sbyte*)message);
         OnePointer globalConfigSet = config => GlobalConfigCalls.Set(_instance, (QnnGlobalConfig_t**)config);
+
+        CreatePower createPower = (device, core, id) => _instance?.Power.Create(device, core, id) ?? Status.NotSupported;
+        DestroyPower destroyPower = id => _instance?.Power.Destroy(id) ?? Status.NotSupported;
+        SetPower setPower = (id, config) => _instance?.Power.Set(id, config) ?? Status.NotSupported;
+        SetPowerMemory setPowerMemory = (device, core, config) => _instance?.Power.SetMemory(device, core, config) ?? Status.NotSupported;
+        own->infraType = QnnHtpDevice_InfrastructureType_t.QNN_HTP_DEVICE_INFRASTRUCTURE_TYPE_PERF;
+        ref QnnHtpDevice_PerfInfrastructure_t perf = ref own->Anonymous.perfInfra;
+        perf.createPowerConfigId = (delegate* unmanaged[Cdecl]<uint, uint, uint*, ulong>)Pointer(createPower);
+        perf.destroyPowerConfigId = (delegate* unmanaged[Cdecl]<uint, ulong>)Pointer(destroyPower);
+        perf.setPowerConfig = (delegate* unmanaged[Cdecl]<uint, QnnHtpPerfInfrastructure_PowerConfig_t**, ulong>)Pointer(setPower);
+        perf.setMemoryConfig = (delegate* unmanaged[Cdecl]<uint, uint, QnnHtpPerfInfrastructure_MemoryConfig_t**, ulong>)Pointer(setPowerMemory);
 
         // The delegates must live as long as the pointers made from them.
         _bound =
         [
             hasCapability, backendCreate, getApiVersion, getBuildId, logCreate, deviceCreate, getPlatformInfo, freePlatformInfo,
             getInfrastructure, getMessage, getVerboseMessage, freeVerboseMessage, globalConfigSet,
+            createPower, destroyPower, setPower, setPowerMemory,
         ];
         slots.propertyHasCapability = (delegate* unmanaged[Cdecl]<uint, ulong>)Pointer(hasCapability);
         slots.backendCreate = (delegate* unmanaged[Cdecl]<void*, QnnBackend_Config_t**, void**, ulong>)Pointer(backendCreate);

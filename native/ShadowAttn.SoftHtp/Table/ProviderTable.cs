@@ -9,7 +9,7 @@ namespace ShadowAttn.SoftHtp.Table;
 internal static unsafe class ProviderTable
 {
     // Never freed: clients may look at these at any time.
-    static readonly byte* ProviderName = Text("SOFTHTP_SHADOWATTN");
+    internal static readonly sbyte* Name = (sbyte*)Text("SOFTHTP_SHADOWATTN");
 
     /// <summary>Build id; part of what a context cache is keyed by.</summary>
     internal static readonly sbyte* BuildId = (sbyte*)Text(
@@ -40,7 +40,7 @@ internal static unsafe class ProviderTable
         *provider = new QnnInterface_t
         {
             backendId = QnnApi.QNN_BACKEND_ID_HTP,
-            providerName = (sbyte*)ProviderName,
+            providerName = Name,
             apiVersion = ApiVersion,
         };
         ref QnnInterface_ImplementationV2_32_t slots = ref provider->Anonymous.v2_32;
@@ -59,34 +59,34 @@ internal static unsafe class ProviderTable
         slots.contextCreateFromBinary = &ContextBinaryCalls.CreateFromBinary;
         slots.contextValidateBinary = &ContextBinaryCalls.ValidateBinary;
         slots.contextCreateFromBinaryWithSignal = &ContextBinaryCalls.CreateFromBinaryWithSignal;
-        slots.contextCreateFromBinaryListAsync = &ContextBinaryCalls.CreateFromBinaryListAsync;
-        slots.contextCreateFromBinaryWithCallback = &ContextBinaryCalls.CreateFromBinaryWithCallback;
-        slots.contextGetBinarySectionSize = &ContextBinaryCalls.GetBinarySectionSize;
-        slots.contextGetBinarySection = &ContextBinaryCalls.GetBinarySection;
-        slots.contextApplyBinarySection = &ContextBinaryCalls.ApplyBinarySection;
-        slots.contextGetBinarySectionUpdate = &ContextBinaryCalls.GetBinarySectionUpdate;
-        slots.contextFreeBinarySectionUpdate = &ContextBinaryCalls.FreeBinarySectionUpdate;
-        slots.contextGetProperty = &ContextBinaryCalls.GetProperty;
-        slots.contextGetIncrementalBinary = &ContextBinaryCalls.GetIncrementalBinary;
-        slots.contextReleaseIncrementalBinary = &ContextBinaryCalls.ReleaseIncrementalBinary;
-        slots.contextFinalize = &ContextBinaryCalls.Finalize;
+        slots.contextCreateFromBinaryListAsync = &UnsupportedCalls.CreateFromBinaryListAsync;
+        slots.contextCreateFromBinaryWithCallback = &UnsupportedCalls.CreateFromBinaryWithCallback;
+        slots.contextGetBinarySectionSize = &UnsupportedCalls.GetBinarySectionSize;
+        slots.contextGetBinarySection = &UnsupportedCalls.GetBinarySection;
+        slots.contextApplyBinarySection = &UnsupportedCalls.ApplyBinarySection;
+        slots.contextGetBinarySectionUpdate = &UnsupportedCalls.GetBinarySectionUpdate;
+        slots.contextFreeBinarySectionUpdate = &UnsupportedCalls.FreeBinarySectionUpdate;
+        slots.contextGetProperty = &UnsupportedCalls.ContextGetProperty;
+        slots.contextGetIncrementalBinary = &UnsupportedCalls.GetIncrementalBinary;
+        slots.contextReleaseIncrementalBinary = &UnsupportedCalls.ReleaseIncrementalBinary;
+        slots.contextFinalize = &UnsupportedCalls.ContextFinalize;
 
         slots.graphCreate = &GraphCalls.Create;
-        slots.graphCreateSubgraph = &GraphCalls.CreateSubgraph;
+        slots.graphCreateSubgraph = &UnsupportedCalls.CreateSubgraph;
         slots.graphSetConfig = &GraphCalls.SetConfig;
         slots.graphAddNode = &GraphCalls.AddNode;
         slots.graphFinalize = &GraphCalls.Finalize;
         slots.graphRetrieve = &GraphCalls.Retrieve;
         slots.graphExecute = &GraphCalls.Execute;
         slots.graphExecuteAsync = &GraphCalls.ExecuteAsync;
-        slots.graphPrepareExecutionEnvironment = &GraphCalls.PrepareExecutionEnvironment;
-        slots.graphReleaseExecutionEnvironment = &GraphCalls.ReleaseExecutionEnvironment;
-        slots.graphGetProperty = &GraphCalls.GetProperty;
+        slots.graphPrepareExecutionEnvironment = &UnsupportedCalls.PrepareExecutionEnvironment;
+        slots.graphReleaseExecutionEnvironment = &UnsupportedCalls.ReleaseExecutionEnvironment;
+        slots.graphGetProperty = &UnsupportedCalls.GraphGetProperty;
 
-        slots.tensorCreateContextTensor = &TensorCalls.CreateContextTensor;
+        slots.tensorCreateContextTensor = &UnsupportedCalls.CreateContextTensor;
         slots.tensorCreateGraphTensor = &TensorCalls.CreateGraphTensor;
-        slots.tensorUpdateGraphTensors = &TensorCalls.UpdateGraphTensors;
-        slots.tensorUpdateContextTensors = &TensorCalls.UpdateContextTensors;
+        slots.tensorUpdateGraphTensors = &UnsupportedCalls.UpdateGraphTensors;
+        slots.tensorUpdateContextTensors = &UnsupportedCalls.UpdateContextTensors;
 
         slots.logSetLogLevel = &LogCalls.SetLogLevel;
         slots.logFree = &LogCalls.Free;

@@ -10,18 +10,6 @@ namespace ShadowAttn.SoftHtp.Table;
 internal static unsafe class TensorCalls
 {
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong CreateContextTensor(void* handle, Qnn_Tensor_t* tensor)
-    {
-        if (!HandleTable.TryEnter(handle, out ContextObject? context))
-        {
-            return Status.TensorInvalidHandle;
-        }
-        using var _ = new Leave(context);
-        CallGate.Outcome fault = context.Instance.Gate.Enter(QnnCall.TensorCreateContextTensor);
-        return fault.Fails ? fault.Code : Status.NotSupported;
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     internal static ulong CreateGraphTensor(void* handle, Qnn_Tensor_t* tensor)
     {
         try
@@ -52,12 +40,6 @@ internal static unsafe class TensorCalls
                 graph.Context.Backend.Error($"tensorCreateGraphTensor: {(info is null ? refusal : "the tensor has no name")}");
                 return Status.TensorInvalidParam;
             }
-            if (!info.IsInput && !info.IsOutput && !info.IsNative && !info.IsStatic)
-            {
-                graph.Context.Backend.Error(
-                    $"tensorCreateGraphTensor: tensor '{info.Name}' has type {(uint)info.Type}; APP_WRITE, APP_READ, NATIVE and STATIC are supported");
-                return Status.TensorUnsupportedParam;
-            }
             ulong status = graph.AddTensor(info, out refusal);
             if (status != Status.Success)
             {
@@ -71,29 +53,5 @@ internal static unsafe class TensorCalls
         {
             return Failure.Of(e);
         }
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong UpdateGraphTensors(void* handle, Qnn_Tensor_t** tensors, ulong count)
-    {
-        if (!HandleTable.TryEnter(handle, out GraphObject? graph))
-        {
-            return Status.TensorInvalidHandle;
-        }
-        using var _ = new Leave(graph);
-        CallGate.Outcome fault = graph.Instance.Gate.Enter(QnnCall.TensorUpdateGraphTensors);
-        return fault.Fails ? fault.Code : Status.NotSupported;
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    internal static ulong UpdateContextTensors(void* handle, Qnn_Tensor_t** tensors, ulong count)
-    {
-        if (!HandleTable.TryEnter(handle, out ContextObject? context))
-        {
-            return Status.TensorInvalidHandle;
-        }
-        using var _ = new Leave(context);
-        CallGate.Outcome fault = context.Instance.Gate.Enter(QnnCall.TensorUpdateContextTensors);
-        return fault.Fails ? fault.Code : Status.NotSupported;
     }
 }

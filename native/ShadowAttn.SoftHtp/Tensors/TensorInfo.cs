@@ -49,6 +49,26 @@ internal sealed unsafe class TensorInfo
 
     public override string ToString() => $"'{Name}' {DataTypes.Name(DataType)} {Shape}";
 
+    /// <summary>Number of elements; 0 when the rank, a dimension, the data type or the size (32 bits of bytes) cannot be.</summary>
+    internal static long CountElements(ReadOnlySpan<uint> dimensions, Qnn_DataType_t type)
+    {
+        uint elementBytes = DataTypes.Bytes(type);
+        if (dimensions.Length > MaxRank || elementBytes == 0)
+        {
+            return 0;
+        }
+        ulong elements = 1;
+        foreach (uint dimension in dimensions)
+        {
+            elements *= dimension;
+            if (elements * elementBytes > uint.MaxValue)
+            {
+                return 0;
+            }
+        }
+        return (long)elements;
+    }
+
     /// <summary>
     /// Copies what <paramref name="given"/> describes, whichever of the two versions it has.
     /// </summary>
@@ -77,16 +97,10 @@ internal sealed unsafe class TensorInfo
             return null;
         }
         uint[] dimensions = new ReadOnlySpan<uint>(tensor->dimensions, (int)tensor->rank).ToArray();
-        ulong elements = 1;
-        foreach (uint dimension in dimensions)
+        if (CountElements(dimensions, tensor->dataType) is not (long elements and > 0))
         {
-            elements *= dimension;
-            if (elements == 0 || elements * elementBytes > uint.MaxValue)
-            {
-                // A client buffer's size is a 32-bit number.
-                refusal = $"tensor '{name}': dimensions [{string.Join(", ", dimensions)}] are empty or need more than 4 GiB";
-                return null;
-            }
+            refusal = $"tensor '{name}': dimensions [{string.Join(", ", dimensions)}] are empty or need more than 4 GiB";
+            return null;
         }
         Encoding? encoding = Encoding.Read(tensor->quantizeParams, dimensions, out refusal);
         if (encoding is null)
@@ -95,10 +109,16 @@ internal sealed unsafe class TensorInfo
             return null;
         }
         byte[]? data = null;
+        if (copyData && tensor->type != Qnn_TensorType_t.QNN_TENSOR_TYPE_STATIC && tensor->memType == Qnn_TensorMemType_t.QNN_TENSORMEMTYPE_RAW
+            && tensor->Anonymous.clientBuf.data != null)
+        {
+            refusal = $"tensor '{name}' has contents; only static ones have when they are created";
+            return null;
+        }
         if (copyData && tensor->type == Qnn_TensorType_t.QNN_TENSOR_TYPE_STATIC)
         {
             Qnn_ClientBuffer_t buffer = tensor->Anonymous.clientBuf;
-            ulong bytes = elements * elementBytes;
+            long bytes = elements * elementBytes;
             if (tensor->memType != Qnn_TensorMemType_t.QNN_TENSORMEMTYPE_RAW || buffer.data == null || buffer.dataSize < bytes)
             {
                 refusal = $"static tensor '{name}': needs {bytes} bytes of raw data, got {(buffer.data == null ? 0 : buffer.dataSize)}";
@@ -114,7 +134,7 @@ internal sealed unsafe class TensorInfo
             DataType = tensor->dataType,
             Dimensions = dimensions,
             Encoding = encoding,
-            Elements = (long)elements,
+            Elements = elements,
             Data = data,
         };
     }

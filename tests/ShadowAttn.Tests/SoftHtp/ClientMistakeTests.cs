@@ -41,7 +41,7 @@ public unsafe class ClientMistakeTests
         using TableClient client = TableClient.OfSoftHtp();
         ComposedGraph graph = MatMul(client);
         Assert.Equal(1000UL, client.Q.graphFinalize(graph.Handle, null, null));
-        Qnn_Tensor_t late = client.Tensor("late", Qnn_TensorType_t.QNN_TENSOR_TYPE_APP_WRITE, A);
+        Qnn_Tensor_t late = client.Tensor("late", Qnn_TensorType_t.QNN_TENSOR_TYPE_APP_WRITE, A with { Data = null });
         Assert.Equal(6024UL, client.Q.tensorCreateGraphTensor(graph.Handle, &late));
         Qnn_OpConfig_t op = client.Op("MatMul", Transposed(client), [graph.Inputs[0], graph.Inputs[1]], [graph.Outputs[0]], "second");
         Assert.Equal(1100UL, client.Q.graphAddNode(graph.Handle, op));
@@ -222,26 +222,29 @@ public unsafe class ClientMistakeTests
             client.Tensor(name, type, described);
 
         Assert.Equal(7001UL, client.Q.tensorCreateGraphTensor(graph, null));
-        Assert.Equal(0UL, Create(Made(A)));
-        Assert.Equal(7003UL, Create(Made(A)));
-        Qnn_Tensor_t wrong = Made(A, name: "u");
+        TestTensor bare = A with { Data = null };
+        Assert.Equal(0UL, Create(Made(bare)));
+        Assert.Equal(7003UL, Create(Made(bare)));
+        // Contents belong to executions.
+        Assert.Equal(7004UL, Create(Made(A, name: "u")));
+        Qnn_Tensor_t wrong = Made(bare, name: "u");
         wrong.Anonymous.v1.name = null;
         Assert.Equal(7004UL, Create(wrong));
-        wrong = Made(A, name: "u");
+        wrong = Made(bare, name: "u");
         wrong.version = (Qnn_TensorVersion_t)9;
         Assert.Equal(7004UL, Create(wrong));
-        wrong = Made(A, name: "u");
+        wrong = Made(bare, name: "u");
         wrong.Anonymous.v1.dimensions = null;
         Assert.Equal(7004UL, Create(wrong));
-        wrong = Made(A, name: "u");
+        wrong = Made(bare, name: "u");
         wrong.Anonymous.v1.dataType = (Qnn_DataType_t)3;
         Assert.Equal(7004UL, Create(wrong));
-        Assert.Equal(7004UL, Create(Made(A with { Dimensions = [1, 0, 4, 8] }, name: "u")));
-        Assert.Equal(7004UL, Create(Made(A with { Dimensions = [1, 1, 1, 1, 1, 1, 1, 1, 2] }, name: "u")));
-        Assert.Equal(7004UL, Create(Made(A with { Dimensions = [65536, 65536, 65536, 65536] }, name: "u")));
+        Assert.Equal(7004UL, Create(Made(bare with { Dimensions = [1, 0, 4, 8] }, name: "u")));
+        Assert.Equal(7004UL, Create(Made(bare with { Dimensions = [1, 1, 1, 1, 1, 1, 1, 1, 2] }, name: "u")));
+        Assert.Equal(7004UL, Create(Made(bare with { Dimensions = [65536, 65536, 65536, 65536] }, name: "u")));
         Assert.Equal(7004UL, Create(Made(A with { Data = null }, Qnn_TensorType_t.QNN_TENSOR_TYPE_STATIC, "u")));
         Assert.Equal(7004UL, Create(Made(A with { Data = new byte[31] }, Qnn_TensorType_t.QNN_TENSOR_TYPE_STATIC, "u")));
-        Assert.Equal(7005UL, Create(Made(A, (Qnn_TensorType_t)77, "u")));
+        Assert.Equal(7005UL, Create(Made(bare, (Qnn_TensorType_t)77, "u")));
         Assert.Equal(0UL, Create(Made(A, Qnn_TensorType_t.QNN_TENSOR_TYPE_STATIC, "u")));
     }
 

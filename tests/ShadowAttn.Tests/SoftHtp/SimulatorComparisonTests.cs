@@ -108,4 +108,31 @@ public class SimulatorComparisonTests(ITestOutputHelper output)
             _ => []);
         Assert.InRange(worst, 0, 1);
     }
+
+    [Theory]
+    [InlineData("Add")]
+    [InlineData("Multiply")]
+    public void Element_wise_functions_differ_by_one_step_at_most(string function)
+    {
+        (_, double worst, _) = Compare(
+            $"ElementWise{function}",
+            [
+                Random(QNN_DATATYPE_UFIXED_POINT_8, 8, 0.04f, -128, 1, 1, 30, 64),
+                Random(QNN_DATATYPE_UFIXED_POINT_8, 9, 0.03f, -120, 1, 1, 30, 64),
+            ],
+            [new TestTensor(QNN_DATATYPE_UFIXED_POINT_8, [1, 1, 30, 64], 0.05f, -128)],
+            _ => []);
+        Assert.InRange(worst, 0, 1);
+    }
+
+    [Fact]
+    public void Convert_differs_by_one_step_at_most()
+    {
+        (_, double worst, _) = Compare(
+            "Convert",
+            [Random(QNN_DATATYPE_UFIXED_POINT_8, 10, 0.04f, -128, 1, 1, 30, 64)],
+            [new TestTensor(QNN_DATATYPE_SFIXED_POINT_8, [1, 1, 30, 64], 0.03f, 0)],
+            _ => []);
+        Assert.InRange(worst, 0, 1);
+    }
 }

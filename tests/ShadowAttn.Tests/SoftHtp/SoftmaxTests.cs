@@ -15,7 +15,7 @@ public class SoftmaxTests
             Qnn_DataType_t[] fixedTypes = [QNN_DATATYPE_UFIXED_POINT_8, QNN_DATATYPE_SFIXED_POINT_8, QNN_DATATYPE_UFIXED_POINT_16];
             foreach (Qnn_DataType_t source in fixedTypes)
             {
-                foreach (Qnn_DataType_t target in (Qnn_DataType_t[])[.. fixedTypes, QNN_DATATYPE_FLOAT_32])
+                foreach (Qnn_DataType_t target in (Qnn_DataType_t[])[source, QNN_DATATYPE_FLOAT_32])
                 {
                     sets.Add(source, target);
                 }
@@ -79,6 +79,7 @@ public class SoftmaxTests
         Assert.Equal(3110UL, client.Validate("Softmax", [U8(2, 4)], [U8(2, 4)], client.Whole("axis", 0)));
         Assert.Equal(3110UL, client.Validate("Softmax", [U8(1, 1, 1, 2, 3, 4)], [U8(1, 1, 1, 2, 3, 4)]));
         Assert.Equal(3110UL, client.Validate("Softmax", [U8(2, 4)], [U8(4, 2)]));
+        Assert.Equal(3110UL, client.Validate("Softmax", [U8(2, 4)], [new TestTensor(QNN_DATATYPE_SFIXED_POINT_8, [2, 4], 1f / 256, 128)]));
         Assert.Equal(3110UL, client.Validate("Softmax", [new TestTensor(QNN_DATATYPE_INT_32, [2, 4])], [U8(2, 4)]));
         Assert.Equal(3110UL, client.Validate("Softmax", [U8(2, 4)], [U8(2, 4)], client.Real("beta", float.NaN)));
     }
