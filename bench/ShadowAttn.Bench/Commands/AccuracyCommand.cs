@@ -13,7 +13,7 @@ internal static class AccuracyCommand
     [
         ("the paper's way", ["--keep", "0.2", "--min-keys", "1", "--tail", "none"]),
         ("defaults", []),
-        ("whole attention in INT8", ["--mode", "npu-int8"]),
+        ("INT8", ["--mode", "npu-int8"]),
     ];
 
     public static Command Create()
