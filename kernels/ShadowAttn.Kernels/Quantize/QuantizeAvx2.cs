@@ -6,14 +6,16 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>k8 = clamp(round((k - mean)·inverseScale), ±127);  s = max(absmax/127, √(Σ q_d²·power_d)/σ0), q8 = round(q/s).</summary>
 /// <remarks>
-/// Keys: columns of 32 channels over a block of rows; the squares of the levels are summed in fp32, which is exact for 1024 rows, then added
-/// to the doubles. Queries: two passes over a row that is then in the L1 cache. Channels behind the last whole column go by eights.
+/// <para>Keys: columns of 32 channels over 4 rows at a time, so that longer rows come from memory once; the squares of the levels are summed in
+/// fp32, which is exact for up to 1040 rows, then added to the doubles.</para>
+/// <para>Queries: 8 rows are measured, their scales computed together, then the rows, now in the L1 cache, divided. Levels go through two
+/// saturating packs and one permutation of dwords; channels behind the last whole column of 32 go by eights.</para>
 /// </remarks>
 internal static unsafe class QuantizeAvx2
 {
     private const int Column = 32;
     private const int Lanes = 8;
-    private const int ExactRows = 1024;
+    private const int BlockRows = 4;
 
     public static QuantizeKernel Kernel => new(&Keys, &Queries);
 
@@ -22,9 +24,9 @@ internal static unsafe class QuantizeAvx2
         float* k, nint rowStride, int keys, int dim, float* mean, float inverseScale, sbyte* k8, nint k8Stride, double* squareSums)
     {
         Vector256<float> scale = Vector256.Create(inverseScale);
-        for (int first = 0; first < keys; first += ExactRows, k += ExactRows * rowStride, k8 += ExactRows * k8Stride)
+        for (int first = 0; first < keys; first += BlockRows, k += BlockRows * rowStride, k8 += BlockRows * k8Stride)
         {
-            int rows = Math.Min(ExactRows, keys - first);
+            int rows = Math.Min(BlockRows, keys - first);
             int d = 0;
             for (; d + Column <= dim; d += Column)
             {
@@ -85,53 +87,82 @@ internal static unsafe class QuantizeAvx2
     public static void Queries(
         float* q, nint rowStride, int rows, int dim, float* power, float sigma0, sbyte* q8, nint q8Stride, float* rowScales)
     {
+        float* maxima = stackalloc float[Lanes];
+        float* energies = stackalloc float[Lanes];
+        new Span<float>(maxima, Lanes).Clear();
+        new Span<float>(energies, Lanes).Clear();
         int tail = dim & ~(Column - 1);
-        for (int r = 0; r < rows; r++, q += rowStride, q8 += q8Stride)
+        for (int first = 0; first < rows; first += Lanes, q += Lanes * rowStride, q8 += Lanes * q8Stride, rowScales += Lanes)
         {
-            Vector256<float> m0 = Vector256<float>.Zero, m1 = m0, m2 = m0, m3 = m0;
-            Vector256<float> e0 = m0, e1 = m0, e2 = m0, e3 = m0;
-            for (int d = 0; d < tail; d += Column)
+            int count = Math.Min(Lanes, rows - first);
+            for (int r = 0; r < count; r++)
             {
-                Vector256<float> v0 = Vector256.Load(q + d), v1 = Vector256.Load(q + d + 8);
-                Vector256<float> v2 = Vector256.Load(q + d + 16), v3 = Vector256.Load(q + d + 24);
-                m0 = Avx.Max(m0, Vector256.Abs(v0));
-                m1 = Avx.Max(m1, Vector256.Abs(v1));
-                m2 = Avx.Max(m2, Vector256.Abs(v2));
-                m3 = Avx.Max(m3, Vector256.Abs(v3));
-                e0 = Fma.MultiplyAdd(v0 * v0, Vector256.Load(power + d), e0);
-                e1 = Fma.MultiplyAdd(v1 * v1, Vector256.Load(power + d + 8), e1);
-                e2 = Fma.MultiplyAdd(v2 * v2, Vector256.Load(power + d + 16), e2);
-                e3 = Fma.MultiplyAdd(v3 * v3, Vector256.Load(power + d + 24), e3);
+                Measure(q + (r * rowStride), dim, tail, power, maxima + r, energies + r);
             }
 
-            for (int d = tail; d < dim; d += Lanes)
+            Vector256<float> scales = Avx.Max(
+                Vector256.Load(maxima) / Vector256.Create(127f),
+                Avx.Sqrt(Vector256.Load(energies)) / Vector256.Create(sigma0));
+            scales = Avx.Max(scales, Vector256.Create(Quantize.MinScale));
+            Vector256<float> mask = LaneMasks.First256(count).AsSingle();
+            Avx.MaskStore(rowScales, mask, scales);
+            (Vector256<float>.One / scales).Store(maxima);
+            for (int r = 0; r < count; r++)
             {
-                Vector256<float> mask = LaneMasks.First256(Math.Min(Lanes, dim - d)).AsSingle();
-                Vector256<float> v = Avx.MaskLoad(q + d, mask);
-                m0 = Avx.Max(m0, Vector256.Abs(v));
-                e0 = Fma.MultiplyAdd(v * v, Avx.MaskLoad(power + d, mask), e0);
+                Divide(q + (r * rowStride), dim, tail, Vector256.Create(maxima[r]), q8 + (r * q8Stride));
             }
+        }
+    }
 
-            float max = LaneMaximum.Of(Avx.Max(Avx.Max(m0, m1), Avx.Max(m2, m3)));
-            float energy = Vector256.Sum(e0 + e1 + (e2 + e3));
-            float scale = MathF.Max(MathF.Max(max / 127, MathF.Sqrt(energy) / sigma0), Quantize.MinScale);
-            rowScales[r] = scale;
-            Vector256<float> inverse = Vector256.Create(1 / scale);
-            Vector256<float> zero = Vector256<float>.Zero;
-            for (int d = 0; d < tail; d += Column)
-            {
-                Pack(
-                    Level(Vector256.Load(q + d), zero, inverse),
-                    Level(Vector256.Load(q + d + 8), zero, inverse),
-                    Level(Vector256.Load(q + d + 16), zero, inverse),
-                    Level(Vector256.Load(q + d + 24), zero, inverse)).Store(q8 + d);
-            }
+    /// <summary>max |q_d| and Σ q_d²·power_d of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Measure(float* q, int dim, int tail, float* power, float* max, float* energy)
+    {
+        Vector256<float> m0 = Vector256<float>.Zero, m1 = m0, m2 = m0, m3 = m0;
+        Vector256<float> e0 = m0, e1 = m0, e2 = m0, e3 = m0;
+        for (int d = 0; d < tail; d += Column)
+        {
+            Vector256<float> v0 = Vector256.Load(q + d), v1 = Vector256.Load(q + d + 8);
+            Vector256<float> v2 = Vector256.Load(q + d + 16), v3 = Vector256.Load(q + d + 24);
+            m0 = Avx.Max(m0, Vector256.Abs(v0));
+            m1 = Avx.Max(m1, Vector256.Abs(v1));
+            m2 = Avx.Max(m2, Vector256.Abs(v2));
+            m3 = Avx.Max(m3, Vector256.Abs(v3));
+            e0 = Fma.MultiplyAdd(v0 * v0, Vector256.Load(power + d), e0);
+            e1 = Fma.MultiplyAdd(v1 * v1, Vector256.Load(power + d + 8), e1);
+            e2 = Fma.MultiplyAdd(v2 * v2, Vector256.Load(power + d + 16), e2);
+            e3 = Fma.MultiplyAdd(v3 * v3, Vector256.Load(power + d + 24), e3);
+        }
 
-            for (int d = tail; d < dim; d += Lanes)
-            {
-                int count = Math.Min(Lanes, dim - d);
-                Store(q8 + d, Level(Avx.MaskLoad(q + d, LaneMasks.First256(count).AsSingle()), zero, inverse), count);
-            }
+        for (int d = tail; d < dim; d += Lanes)
+        {
+            Vector256<float> mask = LaneMasks.First256(Math.Min(Lanes, dim - d)).AsSingle();
+            Vector256<float> v = Avx.MaskLoad(q + d, mask);
+            m0 = Avx.Max(m0, Vector256.Abs(v));
+            e0 = Fma.MultiplyAdd(v * v, Avx.MaskLoad(power + d, mask), e0);
+        }
+
+        *max = LaneMaximum.Of(Avx.Max(Avx.Max(m0, m1), Avx.Max(m2, m3)));
+        *energy = Vector256.Sum(e0 + e1 + (e2 + e3));
+    }
+
+    /// <summary>round(q·inverse), at most 127 in magnitude as the scale is at least that of the largest value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Divide(float* q, int dim, int tail, Vector256<float> inverse, sbyte* q8)
+    {
+        for (int d = 0; d < tail; d += Column)
+        {
+            Pack(
+                Vector256.Load(q + d) * inverse,
+                Vector256.Load(q + d + 8) * inverse,
+                Vector256.Load(q + d + 16) * inverse,
+                Vector256.Load(q + d + 24) * inverse).Store(q8 + d);
+        }
+
+        for (int d = tail; d < dim; d += Lanes)
+        {
+            int count = Math.Min(Lanes, dim - d);
+            Store(q8 + d, Avx.MaskLoad(q + d, LaneMasks.First256(count).AsSingle()) * inverse, count);
         }
     }
 

@@ -6,14 +6,16 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>k8 = clamp(round((k - mean)·inverseScale), ±127);  s = max(absmax/127, √(Σ q_d²·power_d)/σ0), q8 = round(q/s).</summary>
 /// <remarks>
-/// Keys: columns of 64 channels over a block of rows; the squares of the levels are summed in fp32, which is exact for 1024 rows, then added
-/// to the doubles. Queries: two passes over a row that is then in the L1 cache. Levels go through two saturating packs and one permutation of dwords.
+/// <para>Keys: columns of 64 channels over 4 rows at a time, so that longer rows come from memory once; the squares of the levels are summed in
+/// fp32, which is exact for up to 1040 rows, then added to the doubles.</para>
+/// <para>Queries: 16 rows are measured, their scales computed together, then the rows, now in the L1 cache, divided. Levels go through two
+/// saturating packs and one permutation of dwords; channels behind the last whole column of 64 go by sixteens.</para>
 /// </remarks>
 internal static unsafe class QuantizeAvx512
 {
     private const int Column = 64;
     private const int Lanes = 16;
-    private const int ExactRows = 1024;
+    private const int BlockRows = 4;
 
     public static QuantizeKernel Kernel => new(&Keys, &Queries);
 
@@ -22,9 +24,9 @@ internal static unsafe class QuantizeAvx512
         float* k, nint rowStride, int keys, int dim, float* mean, float inverseScale, sbyte* k8, nint k8Stride, double* squareSums)
     {
         Vector512<float> scale = Vector512.Create(inverseScale);
-        for (int first = 0; first < keys; first += ExactRows, k += ExactRows * rowStride, k8 += ExactRows * k8Stride)
+        for (int first = 0; first < keys; first += BlockRows, k += BlockRows * rowStride, k8 += BlockRows * k8Stride)
         {
-            int rows = Math.Min(ExactRows, keys - first);
+            int rows = Math.Min(BlockRows, keys - first);
             int d = 0;
             for (; d + Column <= dim; d += Column)
             {
@@ -70,8 +72,7 @@ internal static unsafe class QuantizeAvx512
                 {
                     Vector512<float> level = Level(Avx512F.MaskLoad(k + (r * rowStride) + d, mask, Vector512<float>.Zero), center, scale);
                     sum = Avx512F.FusedMultiplyAdd(level, level, sum);
-                    Avx512BW.VL.MaskStore(
-                        k8 + (r * k8Stride) + d, LaneMasks.First128Bytes(count), Avx512F.ConvertToVector128SByte(Avx512F.ConvertToVector512Int32(level)));
+                    Store(k8 + (r * k8Stride) + d, level, count);
                 }
 
                 if (squareSums is not null)
@@ -90,57 +91,82 @@ internal static unsafe class QuantizeAvx512
     public static void Queries(
         float* q, nint rowStride, int rows, int dim, float* power, float sigma0, sbyte* q8, nint q8Stride, float* rowScales)
     {
+        float* maxima = stackalloc float[Lanes];
+        float* energies = stackalloc float[Lanes];
+        new Span<float>(maxima, Lanes).Clear();
+        new Span<float>(energies, Lanes).Clear();
         int tail = dim & ~(Column - 1);
-        for (int r = 0; r < rows; r++, q += rowStride, q8 += q8Stride)
+        for (int first = 0; first < rows; first += Lanes, q += Lanes * rowStride, q8 += Lanes * q8Stride, rowScales += Lanes)
         {
-            Vector512<float> m0 = Vector512<float>.Zero, m1 = m0, m2 = m0, m3 = m0;
-            Vector512<float> e0 = m0, e1 = m0, e2 = m0, e3 = m0;
-            for (int d = 0; d < tail; d += Column)
+            int count = Math.Min(Lanes, rows - first);
+            for (int r = 0; r < count; r++)
             {
-                Vector512<float> v0 = Vector512.Load(q + d), v1 = Vector512.Load(q + d + 16);
-                Vector512<float> v2 = Vector512.Load(q + d + 32), v3 = Vector512.Load(q + d + 48);
-                m0 = Avx512F.Max(m0, Vector512.Abs(v0));
-                m1 = Avx512F.Max(m1, Vector512.Abs(v1));
-                m2 = Avx512F.Max(m2, Vector512.Abs(v2));
-                m3 = Avx512F.Max(m3, Vector512.Abs(v3));
-                e0 = Avx512F.FusedMultiplyAdd(v0 * v0, Vector512.Load(power + d), e0);
-                e1 = Avx512F.FusedMultiplyAdd(v1 * v1, Vector512.Load(power + d + 16), e1);
-                e2 = Avx512F.FusedMultiplyAdd(v2 * v2, Vector512.Load(power + d + 32), e2);
-                e3 = Avx512F.FusedMultiplyAdd(v3 * v3, Vector512.Load(power + d + 48), e3);
+                Measure(q + (r * rowStride), dim, tail, power, maxima + r, energies + r);
             }
 
-            for (int d = tail; d < dim; d += Lanes)
+            Vector512<float> scales = Avx512F.Max(
+                Vector512.Load(maxima) / Vector512.Create(127f),
+                Avx512F.Sqrt(Vector512.Load(energies)) / Vector512.Create(sigma0));
+            scales = Avx512F.Max(scales, Vector512.Create(Quantize.MinScale));
+            Vector512<float> mask = LaneMasks.First512(count).AsSingle();
+            Avx512F.MaskStore(rowScales, mask, scales);
+            (Vector512<float>.One / scales).Store(maxima);
+            for (int r = 0; r < count; r++)
             {
-                Vector512<float> mask = LaneMasks.First512(Math.Min(Lanes, dim - d)).AsSingle();
-                Vector512<float> v = Avx512F.MaskLoad(q + d, mask, Vector512<float>.Zero);
-                m0 = Avx512F.Max(m0, Vector512.Abs(v));
-                e0 = Avx512F.FusedMultiplyAdd(v * v, Avx512F.MaskLoad(power + d, mask, Vector512<float>.Zero), e0);
+                Divide(q + (r * rowStride), dim, tail, Vector512.Create(maxima[r]), q8 + (r * q8Stride));
             }
+        }
+    }
 
-            float max = LaneMaximum.Of(Avx512F.Max(Avx512F.Max(m0, m1), Avx512F.Max(m2, m3)));
-            float energy = Vector512.Sum(e0 + e1 + (e2 + e3));
-            float scale = MathF.Max(MathF.Max(max / 127, MathF.Sqrt(energy) / sigma0), Quantize.MinScale);
-            rowScales[r] = scale;
-            Vector512<float> inverse = Vector512.Create(1 / scale);
-            Vector512<float> zero = Vector512<float>.Zero;
-            for (int d = 0; d < tail; d += Column)
-            {
-                Pack(
-                    Level(Vector512.Load(q + d), zero, inverse),
-                    Level(Vector512.Load(q + d + 16), zero, inverse),
-                    Level(Vector512.Load(q + d + 32), zero, inverse),
-                    Level(Vector512.Load(q + d + 48), zero, inverse)).Store(q8 + d);
-            }
+    /// <summary>max |q_d| and Σ q_d²·power_d of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Measure(float* q, int dim, int tail, float* power, float* max, float* energy)
+    {
+        Vector512<float> m0 = Vector512<float>.Zero, m1 = m0, m2 = m0, m3 = m0;
+        Vector512<float> e0 = m0, e1 = m0, e2 = m0, e3 = m0;
+        for (int d = 0; d < tail; d += Column)
+        {
+            Vector512<float> v0 = Vector512.Load(q + d), v1 = Vector512.Load(q + d + 16);
+            Vector512<float> v2 = Vector512.Load(q + d + 32), v3 = Vector512.Load(q + d + 48);
+            m0 = Avx512F.Max(m0, Vector512.Abs(v0));
+            m1 = Avx512F.Max(m1, Vector512.Abs(v1));
+            m2 = Avx512F.Max(m2, Vector512.Abs(v2));
+            m3 = Avx512F.Max(m3, Vector512.Abs(v3));
+            e0 = Avx512F.FusedMultiplyAdd(v0 * v0, Vector512.Load(power + d), e0);
+            e1 = Avx512F.FusedMultiplyAdd(v1 * v1, Vector512.Load(power + d + 16), e1);
+            e2 = Avx512F.FusedMultiplyAdd(v2 * v2, Vector512.Load(power + d + 32), e2);
+            e3 = Avx512F.FusedMultiplyAdd(v3 * v3, Vector512.Load(power + d + 48), e3);
+        }
 
-            for (int d = tail; d < dim; d += Lanes)
-            {
-                int count = Math.Min(Lanes, dim - d);
-                Vector512<float> v = Avx512F.MaskLoad(q + d, LaneMasks.First512(count).AsSingle(), zero);
-                Avx512BW.VL.MaskStore(
-                    q8 + d,
-                    LaneMasks.First128Bytes(count),
-                    Avx512F.ConvertToVector128SByte(Avx512F.ConvertToVector512Int32(Level(v, zero, inverse))));
-            }
+        for (int d = tail; d < dim; d += Lanes)
+        {
+            Vector512<float> mask = LaneMasks.First512(Math.Min(Lanes, dim - d)).AsSingle();
+            Vector512<float> v = Avx512F.MaskLoad(q + d, mask, Vector512<float>.Zero);
+            m0 = Avx512F.Max(m0, Vector512.Abs(v));
+            e0 = Avx512F.FusedMultiplyAdd(v * v, Avx512F.MaskLoad(power + d, mask, Vector512<float>.Zero), e0);
+        }
+
+        *max = LaneMaximum.Of(Avx512F.Max(Avx512F.Max(m0, m1), Avx512F.Max(m2, m3)));
+        *energy = Vector512.Sum(e0 + e1 + (e2 + e3));
+    }
+
+    /// <summary>round(q·inverse), at most 127 in magnitude as the scale is at least that of the largest value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Divide(float* q, int dim, int tail, Vector512<float> inverse, sbyte* q8)
+    {
+        for (int d = 0; d < tail; d += Column)
+        {
+            Pack(
+                Vector512.Load(q + d) * inverse,
+                Vector512.Load(q + d + 16) * inverse,
+                Vector512.Load(q + d + 32) * inverse,
+                Vector512.Load(q + d + 48) * inverse).Store(q8 + d);
+        }
+
+        for (int d = tail; d < dim; d += Lanes)
+        {
+            int count = Math.Min(Lanes, dim - d);
+            Store(q8 + d, Avx512F.MaskLoad(q + d, LaneMasks.First512(count).AsSingle(), Vector512<float>.Zero) * inverse, count);
         }
     }
 
@@ -160,6 +186,14 @@ internal static unsafe class QuantizeAvx512
         return Avx512F.PermuteVar16x32(
             Avx512BW.PackSignedSaturate(ab, cd).AsInt32(), Vector512.Create(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)).AsSByte();
     }
+
+    /// <summary>Stores the first <paramref name="count"/> of 16 levels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(sbyte* to, Vector512<float> levels, int count) =>
+        Avx512BW.VL.MaskStore(
+            to,
+            LaneMasks.First128Bytes(count),
+            Avx512F.ConvertToVector128SByteWithSaturation(Avx512F.ConvertToVector512Int32(levels)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(double* to, Vector512<float> sum)
