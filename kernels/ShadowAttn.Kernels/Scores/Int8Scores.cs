@@ -55,6 +55,7 @@ public static unsafe class Int8Scores
         new KernelVariant<Int8ScoresKernel>(InstructionSet.Scalar, Int8ScoresScalar.Kernel),
         new KernelVariant<Int8ScoresKernel>(InstructionSet.AdvSimd, Int8ScoresAdvSimd.Kernel),
         new KernelVariant<Int8ScoresKernel>(InstructionSet.Dp, Int8ScoresDp.Kernel),
+        new KernelVariant<Int8ScoresKernel>(InstructionSet.Avx2, Int8ScoresAvx2.Kernel),
         new KernelVariant<Int8ScoresKernel>(InstructionSet.AvxVnni, Int8ScoresAvxVnni.Kernel),
         new KernelVariant<Int8ScoresKernel>(InstructionSet.Avx512, Int8ScoresAvx512.Kernel));
 

@@ -103,10 +103,11 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
         nint groups = (dim + 3) / 4;
         uint* q0 = (uint*)rowTile;
         uint* q1 = q0 + (rows == 1 ? 0 : groups);
-        Vector256<int> a0 = Vector256.Load((int*)keyTile);
-        Vector256<int> a1 = Vector256.Load((int*)keyTile + 8);
-        Vector256<int> a2 = Vector256.Load((int*)keyTile + 16);
-        Vector256<int> a3 = Vector256.Load((int*)keyTile + 24);
+        Vector256<int> half = Vector256.Create((1 << shift) >> 1);
+        Vector256<int> a0 = Vector256.Load((int*)keyTile) + half;
+        Vector256<int> a1 = Vector256.Load((int*)keyTile + 8) + half;
+        Vector256<int> a2 = Vector256.Load((int*)keyTile + 16) + half;
+        Vector256<int> a3 = Vector256.Load((int*)keyTile + 24) + half;
         Vector256<int> b0 = a0, b1 = a1, b2 = a2, b3 = a3;
         sbyte* k = (sbyte*)keyTile + HeaderBytes;
         for (nint g = 0; g < groups; g++)
@@ -130,47 +131,20 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
 
         if (products is null)
         {
-            Narrow(a0, a1, a2, a3, shift).Store(scores);
+            Int8ScoresAvx2.Narrow(a0, a1, a2, a3, shift).Store(scores);
             if (rows > 1)
             {
-                Narrow(b0, b1, b2, b3, shift).Store(scores + scoreStride);
+                Int8ScoresAvx2.Narrow(b0, b1, b2, b3, shift).Store(scores + scoreStride);
             }
         }
         else
         {
-            StoreProducts(a0, a1, a2, a3, products);
+            Int8ScoresAvx2.StoreProducts(a0, a1, a2, a3, products);
             if (rows > 1)
             {
-                StoreProducts(b0, b1, b2, b3, products + productStride);
+                Int8ScoresAvx2.StoreProducts(b0, b1, b2, b3, products + productStride);
             }
         }
-    }
-
-    /// <summary>Rounding shift and saturation of the 32 products of a row, in the tile's order, to scores in natural order.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector256<sbyte> Narrow(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d, int shift)
-    {
-        Vector256<int> half = Vector256.Create((1 << shift) >> 1);
-        Vector128<int> count = Vector128.CreateScalar(shift);
-        return Avx2.PackSignedSaturate(
-            Avx2.PackSignedSaturate(
-                Avx2.ShiftRightArithmetic(a + half, count), Avx2.ShiftRightArithmetic(b + half, count)),
-            Avx2.PackSignedSaturate(
-                Avx2.ShiftRightArithmetic(c + half, count), Avx2.ShiftRightArithmetic(d + half, count)));
-    }
-
-    /// <summary>Stores the 32 products of a row, in the tile's order, in natural order.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void StoreProducts(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d, int* products)
-    {
-        a.GetLower().Store(products);
-        b.GetLower().Store(products + 4);
-        c.GetLower().Store(products + 8);
-        d.GetLower().Store(products + 12);
-        a.GetUpper().Store(products + 16);
-        b.GetUpper().Store(products + 20);
-        c.GetUpper().Store(products + 24);
-        d.GetUpper().Store(products + 28);
     }
 
     /// <summary>Copies keys 0-3 and 16-19 (those below <paramref name="keys"/>) into 8 zero-padded rows of 32 channels.</summary>
