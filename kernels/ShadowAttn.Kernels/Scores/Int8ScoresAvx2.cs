@@ -11,8 +11,8 @@ namespace ShadowAttn.Kernels;
 /// <para>Tile of 32 keys: the head; per 32-channel section 4 vectors of Σ k (int16 lanes, 2 per key); per group of 4 channels 4 vectors of keys.
 /// Lane L, dword i of vector j is key 16L + 4j + i, so that the two saturating packs of the end leave 32 scores in their natural order.
 /// Missing keys and channels are zero. Tile of 2 rows: the head; the rows as unsigned bytes, each padded to 32.</para>
-/// <para>Registers: 2 rows x 4 vectors = 8 accumulators of 16 bits, 2 broadcasts, 1 of keys, 2 products; the 8 accumulators of 32 bits are only
-/// touched at the end of a section and may live in memory.</para>
+/// <para>Registers: 2 rows x 4 vectors = 8 accumulators of 16 bits, 2 broadcasts, 1 of keys, 4 products, each added after the next two are
+/// issued. The 32-bit sums, which start from half a step of the final shift, live in memory: only the end of a section touches them.</para>
 /// </remarks>
 internal readonly unsafe partial struct Int8ScoresAvx2 : IInt8ScoresTile
 {
@@ -30,119 +30,147 @@ internal readonly unsafe partial struct Int8ScoresAvx2 : IInt8ScoresTile
 
     public static nint RowTileBytes(int dim) => Int8ScoresWrap.HeadBytes(dim) + (Rows * RowBytes(dim));
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Scores(byte* rowTile, int rows, byte* keyTile, int dim, int shift, sbyte* scores, nint scoreStride)
-    {
-        if (Int8ScoresWrap.SectionGroups(rowTile, keyTile, dim) is var section && section == 0)
-        {
-            WideRows(rowTile, rows, keyTile, dim, shift, scores, scoreStride, null, 0);
-        }
-        else
-        {
-            TwoRows(rowTile, rows, keyTile, dim, section, shift, scores, scoreStride, null, 0);
-        }
-    }
+    public static void Scores(byte* rowTile, int rows, byte* keyTile, int dim, int shift, sbyte* scores, nint scoreStride) =>
+        Run(rowTile, rows, keyTile, dim, shift, scores, scoreStride, null, 0);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Products(byte* rowTile, int rows, byte* keyTile, int dim, int* products, nint productStride)
-    {
-        if (Int8ScoresWrap.SectionGroups(rowTile, keyTile, dim) is var section && section == 0)
-        {
-            WideRows(rowTile, rows, keyTile, dim, 0, null, 0, products, productStride);
-        }
-        else
-        {
-            TwoRows(rowTile, rows, keyTile, dim, section, 0, null, 0, products, productStride);
-        }
-    }
+    public static void Products(byte* rowTile, int rows, byte* keyTile, int dim, int* products, nint productStride) =>
+        Run(rowTile, rows, keyTile, dim, 0, null, 0, products, productStride);
 
     private static nint DataOffset(int dim) => Int8ScoresWrap.HeadBytes(dim) + (Int8ScoresWrap.ShortSections(dim) * GroupBytes);
 
     private static nint RowBytes(int dim) => ((Int8ScoresWrap.Groups(dim) * 4) + 31) & ~31;
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoRows(
-        byte* rowTile, int rows, byte* keyTile, int dim, int section, int shift, sbyte* scores, nint scoreStride, int* products, nint productStride)
+    private static void Run(
+        byte* rowTile, int rows, byte* keyTile, int dim, int shift, sbyte* scores, nint scoreStride, int* products, nint productStride)
     {
-        uint* q0 = (uint*)(rowTile + Int8ScoresWrap.HeadBytes(dim));
-        uint* q1 = (uint*)((byte*)q0 + (rows > 1 ? RowBytes(dim) : 0));
-        short* sums = (short*)(keyTile + Int8ScoresWrap.HeadBytes(dim));
-        byte* k = keyTile + DataOffset(dim);
+        nint headBytes = Int8ScoresWrap.HeadBytes(dim), rowBytes = RowBytes(dim), rowTileBytes = RowTileBytes(dim);
+        byte* data = keyTile + DataOffset(dim);
         int groups = Int8ScoresWrap.Groups(dim);
-        Vector256<short> offset = Vector256.Create((short)-*Int8ScoresWrap.Offset(rowTile));
-        Vector256<int> wa0 = Vector256.Create((1 << shift) >> 1), wa1 = wa0, wa2 = wa0, wa3 = wa0;
-        Vector256<int> wb0 = wa0, wb1 = wa0, wb2 = wa0, wb3 = wa0;
-        for (int first = 0; first < groups; first += section)
+        byte* scratch = stackalloc byte[(Rows * Keys * sizeof(int)) + 32];
+        int* wide = (int*)(((nint)scratch + 31) & ~31);
+        Fill(wide, (1 << shift) >> 1);
+        for (; rows > 0; rows -= Rows, rowTile += rowTileBytes, scores += Rows * scoreStride, products += Rows * productStride)
         {
-            int last = Math.Min(groups, first + section);
-            Vector256<short> a0 = Vector256.Load(sums), a1 = Vector256.Load(sums + 16);
-            Vector256<short> a2 = Vector256.Load(sums + 32), a3 = Vector256.Load(sums + 48);
-            sums += GroupBytes / 2;
-            if (last > first + Int8ScoresWrap.ShortSection)
+            int section = Int8ScoresWrap.SectionGroups(rowTile, keyTile, dim);
+            if (section == 0)
             {
-                a0 += Vector256.Load(sums);
-                a1 += Vector256.Load(sums + 16);
-                a2 += Vector256.Load(sums + 32);
-                a3 += Vector256.Load(sums + 48);
+                WideRows(rowTile, Math.Min(rows, Rows), keyTile, dim, shift, scores, scoreStride, products, productStride);
+                continue;
+            }
+
+            uint* q0 = (uint*)(rowTile + headBytes);
+            uint* q1 = (uint*)((byte*)q0 + (rows > 1 ? rowBytes : 0));
+            short* sums = (short*)(keyTile + headBytes);
+            sbyte* k = (sbyte*)data;
+            Vector256<short> offset = Vector256.Create((short)-*Int8ScoresWrap.Offset(rowTile));
+            Vector256<short> a0, a1, a2, a3, b0, b1, b2, b3;
+            int first = 0;
+            for (; ; first += section)
+            {
+                int last = Math.Min(groups, first + section);
+                a0 = Vector256.Load(sums);
+                a1 = Vector256.Load(sums + 16);
+                a2 = Vector256.Load(sums + 32);
+                a3 = Vector256.Load(sums + 48);
                 sums += GroupBytes / 2;
+                if (last > first + Int8ScoresWrap.ShortSection)
+                {
+                    a0 += Vector256.Load(sums);
+                    a1 += Vector256.Load(sums + 16);
+                    a2 += Vector256.Load(sums + 32);
+                    a3 += Vector256.Load(sums + 48);
+                    sums += GroupBytes / 2;
+                }
+
+                a0 *= offset;
+                a1 *= offset;
+                a2 *= offset;
+                a3 *= offset;
+                (b0, b1, b2, b3) = (a0, a1, a2, a3);
+                Vector256<short> t3 = Vector256<short>.Zero, u3 = t3;
+                for (int g = first; g < last; g++)
+                {
+                    Vector256<byte> qa = Vector256.Create(q0[g]).AsByte(), qb = Vector256.Create(q1[g]).AsByte();
+                    Vector256<sbyte> keys = Vector256.Load(k);
+                    Vector256<short> t0 = Avx2.MultiplyAddAdjacent(qa, keys);
+                    a3 += t3;
+                    Vector256<short> u0 = Avx2.MultiplyAddAdjacent(qb, keys);
+                    b3 += u3;
+                    keys = Vector256.Load(k + 32);
+                    Vector256<short> t1 = Avx2.MultiplyAddAdjacent(qa, keys);
+                    a0 += t0;
+                    Vector256<short> u1 = Avx2.MultiplyAddAdjacent(qb, keys);
+                    b0 += u0;
+                    keys = Vector256.Load(k + 64);
+                    Vector256<short> t2 = Avx2.MultiplyAddAdjacent(qa, keys);
+                    a1 += t1;
+                    Vector256<short> u2 = Avx2.MultiplyAddAdjacent(qb, keys);
+                    b1 += u1;
+                    keys = Vector256.Load(k + 96);
+                    t3 = Avx2.MultiplyAddAdjacent(qa, keys);
+                    a2 += t2;
+                    u3 = Avx2.MultiplyAddAdjacent(qb, keys);
+                    b2 += u2;
+                    k += GroupBytes;
+                }
+
+                a3 += t3;
+                b3 += u3;
+                if (last == groups)
+                {
+                    break;
+                }
+
+                Widen(a0, a1, a2, a3, wide);
+                Widen(b0, b1, b2, b3, wide + Keys);
             }
 
-            a0 *= offset;
-            a1 *= offset;
-            a2 *= offset;
-            a3 *= offset;
-            Vector256<short> b0 = a0, b1 = a1, b2 = a2, b3 = a3;
-            for (int g = first; g < last; g++)
+            if (products is null)
             {
-                Vector256<byte> qa = Vector256.Create(q0[g]).AsByte(), qb = Vector256.Create(q1[g]).AsByte();
-                Vector256<sbyte> keys = Vector256.Load((sbyte*)k);
-                Vector256<short> t = Avx2.MultiplyAddAdjacent(qa, keys), u = Avx2.MultiplyAddAdjacent(qb, keys);
-                a0 += t;
-                b0 += u;
-                keys = Vector256.Load((sbyte*)k + 32);
-                t = Avx2.MultiplyAddAdjacent(qa, keys);
-                u = Avx2.MultiplyAddAdjacent(qb, keys);
-                a1 += t;
-                b1 += u;
-                keys = Vector256.Load((sbyte*)k + 64);
-                t = Avx2.MultiplyAddAdjacent(qa, keys);
-                u = Avx2.MultiplyAddAdjacent(qb, keys);
-                a2 += t;
-                b2 += u;
-                keys = Vector256.Load((sbyte*)k + 96);
-                t = Avx2.MultiplyAddAdjacent(qa, keys);
-                u = Avx2.MultiplyAddAdjacent(qb, keys);
-                a3 += t;
-                b3 += u;
-                k += GroupBytes;
+                Narrow(Sum(a0, wide), Sum(a1, wide + 8), Sum(a2, wide + 16), Sum(a3, wide + 24), shift).Store(scores);
+                if (rows > 1)
+                {
+                    Narrow(Sum(b0, wide + 32), Sum(b1, wide + 40), Sum(b2, wide + 48), Sum(b3, wide + 56), shift).Store(scores + scoreStride);
+                }
+            }
+            else
+            {
+                StoreProducts(Sum(a0, wide), Sum(a1, wide + 8), Sum(a2, wide + 16), Sum(a3, wide + 24), products);
+                if (rows > 1)
+                {
+                    StoreProducts(Sum(b0, wide + 32), Sum(b1, wide + 40), Sum(b2, wide + 48), Sum(b3, wide + 56), products + productStride);
+                }
             }
 
-            Vector256<short> ones = Vector256<short>.One;
-            wa0 += Avx2.MultiplyAddAdjacent(a0, ones);
-            wa1 += Avx2.MultiplyAddAdjacent(a1, ones);
-            wa2 += Avx2.MultiplyAddAdjacent(a2, ones);
-            wa3 += Avx2.MultiplyAddAdjacent(a3, ones);
-            wb0 += Avx2.MultiplyAddAdjacent(b0, ones);
-            wb1 += Avx2.MultiplyAddAdjacent(b1, ones);
-            wb2 += Avx2.MultiplyAddAdjacent(b2, ones);
-            wb3 += Avx2.MultiplyAddAdjacent(b3, ones);
+            if (first != 0)
+            {
+                Fill(wide, (1 << shift) >> 1);
+            }
         }
+    }
 
-        if (products is null)
+    /// <summary>The lanes of a key added, and to its 32-bit sum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Sum(Vector256<short> lanes, int* wide) =>
+        Avx2.MultiplyAddAdjacent(lanes, Vector256<short>.One) + Vector256.Load(wide);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Widen(Vector256<short> a, Vector256<short> b, Vector256<short> c, Vector256<short> d, int* wide)
+    {
+        Sum(a, wide).Store(wide);
+        Sum(b, wide + 8).Store(wide + 8);
+        Sum(c, wide + 16).Store(wide + 16);
+        Sum(d, wide + 24).Store(wide + 24);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fill(int* wide, int half)
+    {
+        for (int i = 0; i < Rows * Keys; i += 8)
         {
-            Narrow(wa0, wa1, wa2, wa3, shift).Store(scores);
-            if (rows > 1)
-            {
-                Narrow(wb0, wb1, wb2, wb3, shift).Store(scores + scoreStride);
-            }
-        }
-        else
-        {
-            StoreProducts(wa0, wa1, wa2, wa3, products);
-            if (rows > 1)
-            {
-                StoreProducts(wb0, wb1, wb2, wb3, products + productStride);
-            }
+            Vector256.Create(half).Store(wide + i);
         }
     }
 

@@ -12,6 +12,7 @@ internal readonly unsafe partial struct Int8ScoresAvx512
 {
     private const int BlockGroups = 16;
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackKeys(sbyte* k8, nint k8Stride, int keys, int dim, byte* keyTile)
     {
@@ -19,61 +20,63 @@ internal readonly unsafe partial struct Int8ScoresAvx512
         sbyte* stage = stackalloc sbyte[Keys * 64];
         new Span<sbyte>(stage + (keys * 64), (Keys - keys) * 64).Clear();
         Int8ScoresWrap.ClearNorms(keyTile, dim);
+        float* longNorms = Int8ScoresWrap.LongNorms(keyTile);
+        float* shortNorms = Int8ScoresWrap.ShortNorms(keyTile, dim);
+        short* sums = (short*)(keyTile + SumOffset(dim));
         Vector512<short> peak = Vector512<short>.Zero;
-        for (int block = 0; block < groups; block += BlockGroups)
+        for (int block = 0; block < groups; block += BlockGroups, longNorms += 2, shortNorms += 4, sums += GroupBytes)
         {
             for (int key = 0; key < keys; key++)
             {
                 Interleave((byte*)k8 + (key * k8Stride), dim, groups, block).Store((byte*)stage + (key * 64));
             }
 
-            float* longNorms = Int8ScoresWrap.LongNorms(keyTile) + (block / BlockGroups * 2);
-            float* shortNorms = Int8ScoresWrap.ShortNorms(keyTile, dim) + (block / BlockGroups * 4);
-            short* sums = (short*)(keyTile + SumOffset(dim) + (block / Int8ScoresWrap.ShortSection * GroupBytes));
+            int count = Math.Min(BlockGroups, groups - block);
+            byte* to = keyTile + DataOffset(dim) + ((nint)block * GroupBytes);
             for (int j = 0; j < 4; j++)
             {
-                Vector512<int> first0 = Vector512<int>.Zero, first1 = first0;
-                for (int section = block; section < Math.Min(groups, block + BlockGroups); section += Int8ScoresWrap.ShortSection)
+                Vector512<int> first0 = Vector512<int>.Zero, first1 = first0, second0 = first0, second1 = first0;
+                Vector512<short> firstSum = Vector512<short>.Zero, secondSum = firstSum;
+                for (int g = 0; g < count; g += 4)
                 {
-                    Vector512<int> squares0 = Vector512<int>.Zero, squares1 = squares0;
-                    Vector512<short> sum = Vector512<short>.Zero;
-                    for (int g = section; g < Math.Min(groups, section + Int8ScoresWrap.ShortSection); g += 4)
+                    int* from = (int*)(stage + (4 * j * 64)) + g;
+                    Vector512<int> r0 = Lanes(from), r1 = Lanes(from + 16), r2 = Lanes(from + 32), r3 = Lanes(from + 48);
+                    Vector512<long> p0 = Avx512F.UnpackLow(r0, r1).AsInt64(), p1 = Avx512F.UnpackLow(r2, r3).AsInt64();
+                    Vector512<long> p2 = Avx512F.UnpackHigh(r0, r1).AsInt64(), p3 = Avx512F.UnpackHigh(r2, r3).AsInt64();
+                    Vector512<short> c0 = Avx512F.UnpackLow(p0, p1).AsInt16(), c1 = Avx512F.UnpackHigh(p0, p1).AsInt16();
+                    Vector512<short> c2 = Avx512F.UnpackLow(p2, p3).AsInt16(), c3 = Avx512F.UnpackHigh(p2, p3).AsInt16();
+                    StoreColumns(c0, c1, c2, c3, (short*)(to + ((nint)g * GroupBytes) + (j * 64)), count - g);
+                    Vector512<short> e0 = Even(c0), e1 = Even(c1), e2 = Even(c2), e3 = Even(c3);
+                    Vector512<short> o0 = Odd(c0), o1 = Odd(c1), o2 = Odd(c2), o3 = Odd(c3);
+                    peak = Vector512.Max(Vector512.Max(peak, Magnitude(e0, o0)), Vector512.Max(Magnitude(e1, o1), Magnitude(e2, o2)));
+                    peak = Vector512.Max(peak, Magnitude(e3, o3));
+                    Vector512<short> sum = e0 + o0 + (e1 + o1) + (e2 + o2 + (e3 + o3));
+                    Vector512<int> s0 = Squares(e0, o0), s1 = Squares(e1, o1), s2 = Squares(e2, o2), s3 = Squares(e3, o3);
+                    Vector512<int> lane0 = Lane0(s0) + Lane0(s1) + (Lane0(s2) + Lane0(s3));
+                    Vector512<int> lane1 = Lane1(s0) + Lane1(s1) + (Lane1(s2) + Lane1(s3));
+                    if (g < Int8ScoresWrap.ShortSection)
                     {
-                        byte* to = keyTile + DataOffset(dim) + ((nint)g * GroupBytes) + (j * 64);
-                        int* from = (int*)(stage + (4 * j * 64) + ((g - block) * 4));
-                        Vector512<int> r0 = Lanes(from), r1 = Lanes(from + 16), r2 = Lanes(from + 32), r3 = Lanes(from + 48);
-                        Vector512<long> p0 = Avx512F.UnpackLow(r0, r1).AsInt64(), p1 = Avx512F.UnpackLow(r2, r3).AsInt64();
-                        Vector512<long> p2 = Avx512F.UnpackHigh(r0, r1).AsInt64(), p3 = Avx512F.UnpackHigh(r2, r3).AsInt64();
-                        Vector512<short> column = Avx512F.UnpackLow(p0, p1).AsInt16();
-                        for (int c = 0; ; c++)
-                        {
-                            column.Store((short*)(to + (c * GroupBytes)));
-                            Vector512<short> even = Vector512.ShiftRightArithmetic(column << 8, 8);
-                            Vector512<short> odd = Vector512.ShiftRightArithmetic(column, 8);
-                            Vector512<int> square = ((even * even) + (odd * odd)).AsInt32();
-                            squares0 += square & Vector512.Create(0xFFFF);
-                            squares1 += Vector512.ShiftRightLogical(square, 16);
-                            peak = Vector512.Max(peak, Vector512.Abs(even) + Vector512.Abs(odd));
-                            sum += even + odd;
-                            if (c == 3 || g + c + 1 == groups)
-                            {
-                                break;
-                            }
-
-                            column = (c == 0 ? Avx512F.UnpackHigh(p0, p1) : c == 1 ? Avx512F.UnpackLow(p2, p3) : Avx512F.UnpackHigh(p2, p3)).AsInt16();
-                        }
+                        first0 += lane0;
+                        first1 += lane1;
+                        firstSum += sum;
                     }
-
-                    int index = (section - block) / Int8ScoresWrap.ShortSection;
-                    sum.Store(sums + (index * GroupBytes / 2) + (j * 32));
-                    Raise(shortNorms + (2 * index), squares0);
-                    Raise(shortNorms + (2 * index) + 1, squares1);
-                    first0 += squares0;
-                    first1 += squares1;
+                    else
+                    {
+                        second0 += lane0;
+                        second1 += lane1;
+                        secondSum += sum;
+                    }
                 }
 
-                Raise(longNorms, first0);
-                Raise(longNorms + 1, first1);
+                firstSum.Store(sums + (j * 32));
+                if (count > Int8ScoresWrap.ShortSection)
+                {
+                    secondSum.Store(sums + (GroupBytes / 2) + (j * 32));
+                }
+
+                Raise(shortNorms, first0, first1);
+                Raise(shortNorms + 2, second0, second1);
+                Raise(longNorms, first0 + second0, first1 + second1);
             }
         }
 
@@ -84,39 +87,90 @@ internal readonly unsafe partial struct Int8ScoresAvx512
     public static void PrepareRows(sbyte* q8, nint q8Stride, int rows, int dim, byte* rowTile)
     {
         int groups = Int8ScoresWrap.Groups(dim);
-        int blocks = (groups + BlockGroups - 1) / BlockGroups;
-        int* squares = stackalloc int[blocks * 4];
+        nint rowBytes = RowBytes(dim);
         Int8ScoresWrap.ClearNorms(rowTile, dim);
+        float* longNorms = Int8ScoresWrap.LongNorms(rowTile);
+        float* shortNorms = Int8ScoresWrap.ShortNorms(rowTile, dim);
         Vector512<sbyte> least = Vector512<sbyte>.Zero, most = least;
-        byte* to = rowTile + RowOffset(dim);
-        for (int r = 0; r < rows; r++)
+        byte* data = rowTile + RowOffset(dim);
+        for (int block = 0; block < groups; block += BlockGroups, longNorms += 2, shortNorms += 4)
         {
-            for (int block = 0; block < blocks; block++, to += 64)
+            Vector512<int> shortSquares = Vector512<int>.Zero, longSquares = shortSquares;
+            for (int r = 0; r < rows; r++)
             {
-                Vector512<byte> quads = Interleave((byte*)q8 + (r * q8Stride), dim, groups, block * BlockGroups);
-                quads.Store(to);
+                Vector512<byte> quads = Interleave((byte*)q8 + (r * q8Stride), dim, groups, block);
+                quads.Store(data + (r * rowBytes) + (block * 4));
                 least = Vector512.Min(least, quads.AsSByte());
                 most = Vector512.Max(most, quads.AsSByte());
-                Vector512<short> even = Vector512.ShiftRightArithmetic(quads.AsInt16() << 8, 8);
-                Vector512<short> odd = Vector512.ShiftRightArithmetic(quads.AsInt16(), 8);
-                Vector512<int> square = ((even * even) + (odd * odd)).AsInt32();
-                Vector512<int> lane0 = square & Vector512.Create(0xFFFF), lane1 = Vector512.ShiftRightLogical(square, 16);
-                squares[4 * block] = Vector256.Sum(lane0.GetLower());
-                squares[(4 * block) + 1] = Vector256.Sum(lane1.GetLower());
-                squares[(4 * block) + 2] = Vector256.Sum(lane0.GetUpper());
-                squares[(4 * block) + 3] = Vector256.Sum(lane1.GetUpper());
+                Vector512<int> squares = Squares(Even(quads.AsInt16()), Odd(quads.AsInt16()));
+                Vector512<int> sums = SumOfSection(Lane0(squares), Lane1(squares));
+                shortSquares = Vector512.Max(shortSquares, sums);
+                longSquares = Vector512.Max(longSquares, sums + Avx512F.Shuffle4x128(sums, sums, 0b01_00_11_10));
             }
 
-            Int8ScoresWrap.RaiseNorms(rowTile, dim, squares);
+            Vector128<float> norms = Vector128.ConvertToSingle(
+                Sse2.UnpackLow(shortSquares.GetLower().GetLower().AsInt64(), shortSquares.GetUpper().GetLower().AsInt64()).AsInt32());
+            norms.Store(shortNorms);
+            Sse.StoreLow(longNorms, Vector128.ConvertToSingle(longSquares.GetLower().GetLower()));
         }
 
         int offset = -MinOf(least);
         *Int8ScoresWrap.Offset(rowTile) = offset;
         *Int8ScoresWrap.Peak(rowTile) = offset - MinOf(Vector512<sbyte>.Zero - most);
-        for (byte* at = rowTile + RowOffset(dim); at < to; at += 64)
+        for (nint i = 0; i < rows * rowBytes; i += 64)
         {
-            (Vector512.Load(at) + Vector512.Create((byte)offset)).Store(at);
+            (Vector512.Load(data + i) + Vector512.Create((byte)offset)).Store(data + i);
         }
+    }
+
+    /// <summary>Stores the first <paramref name="count"/> of four columns a group apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreColumns(
+        Vector512<short> first, Vector512<short> second, Vector512<short> third, Vector512<short> fourth, short* at, int count)
+    {
+        first.Store(at);
+        if (count > 1)
+        {
+            second.Store(at + (GroupBytes / 2));
+        }
+
+        if (count > 2)
+        {
+            third.Store(at + GroupBytes);
+        }
+
+        if (count > 3)
+        {
+            fourth.Store(at + (3 * GroupBytes / 2));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Even(Vector512<short> bytes) => Vector512.ShiftRightArithmetic(bytes << 8, 8);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Odd(Vector512<short> bytes) => Vector512.ShiftRightArithmetic(bytes, 8);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Magnitude(Vector512<short> even, Vector512<short> odd) => Vector512.Abs(even) + Vector512.Abs(odd);
+
+    /// <summary>The sums of two squares, up to 32768, as unsigned 16-bit numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Squares(Vector512<short> even, Vector512<short> odd) => ((even * even) + (odd * odd)).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Lane0(Vector512<int> squares) => squares & Vector512.Create(0xFFFF);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Lane1(Vector512<int> squares) => Vector512.ShiftRightLogical(squares, 16);
+
+    /// <summary>The sums of the two halves of 8 dwords each: in every pair of dwords of a half (lane 0, lane 1).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> SumOfSection(Vector512<int> lane0, Vector512<int> lane1)
+    {
+        Vector512<int> sum = Avx512F.UnpackLow(lane0, lane1) + Avx512F.UnpackHigh(lane0, lane1);
+        sum += Avx512F.Shuffle(sum, 0b01_00_11_10);
+        return sum + Avx512F.Shuffle4x128(sum, sum, 0b10_11_00_01);
     }
 
     /// <summary>Groups <paramref name="first"/> to first + 15 of a row: byte b of group g is channel b·groups + g, zero where there is none.</summary>
@@ -141,7 +195,7 @@ internal readonly unsafe partial struct Int8ScoresAvx512
             v3 = LoadFirst(q3, Math.Min(count, dim - (3 * groups) - first));
         }
 
-        Vector512<byte> quarters = Vector512.Create(Vector256.Create(v0, v1), Vector256.Create(v2, v3));
+        Vector512<byte> quarters = Join(Join(v0, v1), Join(v2, v3));
         return Avx512Vbmi.PermuteVar64x8(quarters, InterleaveOrder);
     }
 
@@ -160,17 +214,26 @@ internal readonly unsafe partial struct Int8ScoresAvx512
 
     /// <summary>16 bytes of the staged keys 0, 16, 32 and 48 behind <paramref name="from"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> Lanes(int* from) => Vector512.Create(
-        Vector256.Create(Vector128.Load(from), Vector128.Load(from + (16 * 16))),
-        Vector256.Create(Vector128.Load(from + (32 * 16)), Vector128.Load(from + (48 * 16))));
+    private static Vector512<int> Lanes(int* from) => Join(
+        Join(Vector128.Load(from), Vector128.Load(from + (16 * 16))),
+        Join(Vector128.Load(from + (32 * 16)), Vector128.Load(from + (48 * 16))));
+
+    // Vector512.Create(lower, upper) inserts into a third, uninitialised vector, which costs a register and a dependency.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<T> Join<T>(Vector128<T> lower, Vector128<T> upper) => lower.ToVector256Unsafe().WithUpper(upper);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Raise(float* norm, Vector512<int> squares)
+    private static Vector512<T> Join<T>(Vector256<T> lower, Vector256<T> upper) => lower.ToVector512Unsafe().WithUpper(upper);
+
+    /// <summary>Raises the norms of two lanes to the largest of 16 keys.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Raise(float* norms, Vector512<int> lane0, Vector512<int> lane1)
     {
-        Vector256<int> v = Vector256.Max(squares.GetLower(), squares.GetUpper());
-        Vector128<int> w = Vector128.Max(v.GetLower(), v.GetUpper());
-        w = Vector128.Max(w, Vector128.Shuffle(w, Vector128.Create(2, 3, 0, 1)));
-        *norm = MathF.Max(*norm, Math.Max(w.ToScalar(), w.GetElement(1)));
+        Vector512<int> most = Vector512.Max(Avx512F.UnpackLow(lane0, lane1), Avx512F.UnpackHigh(lane0, lane1));
+        Vector256<int> half = Vector256.Max(most.GetLower(), most.GetUpper());
+        Vector128<int> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+        quarter = Vector128.Max(quarter, Sse2.Shuffle(quarter, 0b01_00_11_10));
+        Sse.StoreLow(norms, Sse.Max(Vector128.ConvertToSingle(quarter), Sse.LoadLow(Vector128<float>.Zero, norms)));
     }
 
     /// <summary>The largest of lanes that are not negative.</summary>

@@ -16,6 +16,7 @@ namespace ShadowAttn.Kernels;
 internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
 {
     private const int Keys = 32;
+    private const int Rows = 2;
     private const int GroupBytes = Keys * 4;
     private const int HeaderBytes = Keys * sizeof(int);
 
@@ -23,12 +24,13 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
 
     public static int KeyTile => Keys;
 
-    public static int RowTile => 2;
+    public static int RowTile => Rows;
 
     public static nint KeyTileBytes(int dim) => HeaderBytes + ((nint)((dim + 3) / 4) * GroupBytes);
 
-    public static nint RowTileBytes(int dim) => 2 * RowBytes(dim);
+    public static nint RowTileBytes(int dim) => Rows * RowBytes(dim);
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackKeys(sbyte* k8, nint k8Stride, int keys, int dim, byte* keyTile)
     {
@@ -86,63 +88,63 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scores(byte* rowTile, int rows, byte* keyTile, int dim, int shift, sbyte* scores, nint scoreStride) =>
         Run(rowTile, rows, keyTile, dim, shift, scores, scoreStride, null, 0);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Products(byte* rowTile, int rows, byte* keyTile, int dim, int* products, nint productStride) =>
         Run(rowTile, rows, keyTile, dim, 0, null, 0, products, productStride);
 
     private static nint RowBytes(int dim) => (dim + 3) & ~3;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run(
         byte* rowTile, int rows, byte* keyTile, int dim, int shift, sbyte* scores, nint scoreStride, int* products, nint productStride)
     {
         nint groups = (dim + 3) / 4;
-        uint* q0 = (uint*)rowTile;
-        uint* q1 = q0 + (rows == 1 ? 0 : groups);
+        nint rowTileBytes = RowTileBytes(dim);
         Vector256<int> half = Vector256.Create((1 << shift) >> 1);
-        Vector256<int> a0 = Vector256.Load((int*)keyTile) + half;
-        Vector256<int> a1 = Vector256.Load((int*)keyTile + 8) + half;
-        Vector256<int> a2 = Vector256.Load((int*)keyTile + 16) + half;
-        Vector256<int> a3 = Vector256.Load((int*)keyTile + 24) + half;
-        Vector256<int> b0 = a0, b1 = a1, b2 = a2, b3 = a3;
-        sbyte* k = (sbyte*)keyTile + HeaderBytes;
-        for (nint g = 0; g < groups; g++)
+        for (; rows > 0; rows -= Rows, rowTile += rowTileBytes, scores += Rows * scoreStride, products += Rows * productStride)
         {
-            Vector256<sbyte> k0 = Vector256.Load(k);
-            Vector256<sbyte> k1 = Vector256.Load(k + 32);
-            Vector256<sbyte> k2 = Vector256.Load(k + 64);
-            Vector256<sbyte> k3 = Vector256.Load(k + 96);
-            Vector256<byte> q = Vector256.Create(q0[g]).AsByte();
-            a0 = AvxVnni.MultiplyWideningAndAdd(a0, q, k0);
-            a1 = AvxVnni.MultiplyWideningAndAdd(a1, q, k1);
-            a2 = AvxVnni.MultiplyWideningAndAdd(a2, q, k2);
-            a3 = AvxVnni.MultiplyWideningAndAdd(a3, q, k3);
-            q = Vector256.Create(q1[g]).AsByte();
-            b0 = AvxVnni.MultiplyWideningAndAdd(b0, q, k0);
-            b1 = AvxVnni.MultiplyWideningAndAdd(b1, q, k1);
-            b2 = AvxVnni.MultiplyWideningAndAdd(b2, q, k2);
-            b3 = AvxVnni.MultiplyWideningAndAdd(b3, q, k3);
-            k += GroupBytes;
-        }
-
-        if (products is null)
-        {
-            Int8ScoresAvx2.Narrow(a0, a1, a2, a3, shift).Store(scores);
-            if (rows > 1)
+            uint* q0 = (uint*)rowTile;
+            uint* q1 = q0 + (rows == 1 ? 0 : groups);
+            sbyte* k = (sbyte*)keyTile + HeaderBytes;
+            Vector256<int> a0 = Vector256.Load((int*)keyTile) + half;
+            Vector256<int> a1 = Vector256.Load((int*)keyTile + 8) + half;
+            Vector256<int> a2 = Vector256.Load((int*)keyTile + 16) + half;
+            Vector256<int> a3 = Vector256.Load((int*)keyTile + 24) + half;
+            Vector256<int> b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+            for (nint g = 0; g < groups; g++)
             {
-                Int8ScoresAvx2.Narrow(b0, b1, b2, b3, shift).Store(scores + scoreStride);
+                Vector256<sbyte> k0 = Vector256.Load(k), k1 = Vector256.Load(k + 32);
+                Vector256<sbyte> k2 = Vector256.Load(k + 64), k3 = Vector256.Load(k + 96);
+                Vector256<byte> q = Vector256.Create(q0[g]).AsByte();
+                a0 = AvxVnni.MultiplyWideningAndAdd(a0, q, k0);
+                a1 = AvxVnni.MultiplyWideningAndAdd(a1, q, k1);
+                a2 = AvxVnni.MultiplyWideningAndAdd(a2, q, k2);
+                a3 = AvxVnni.MultiplyWideningAndAdd(a3, q, k3);
+                q = Vector256.Create(q1[g]).AsByte();
+                b0 = AvxVnni.MultiplyWideningAndAdd(b0, q, k0);
+                b1 = AvxVnni.MultiplyWideningAndAdd(b1, q, k1);
+                b2 = AvxVnni.MultiplyWideningAndAdd(b2, q, k2);
+                b3 = AvxVnni.MultiplyWideningAndAdd(b3, q, k3);
+                k += GroupBytes;
             }
-        }
-        else
-        {
-            Int8ScoresAvx2.StoreProducts(a0, a1, a2, a3, products);
-            if (rows > 1)
+
+            if (products is null)
             {
-                Int8ScoresAvx2.StoreProducts(b0, b1, b2, b3, products + productStride);
+                Int8ScoresAvx2.Narrow(a0, a1, a2, a3, shift).Store(scores);
+                if (rows > 1)
+                {
+                    Int8ScoresAvx2.Narrow(b0, b1, b2, b3, shift).Store(scores + scoreStride);
+                }
+            }
+            else
+            {
+                Int8ScoresAvx2.StoreProducts(a0, a1, a2, a3, products);
+                if (rows > 1)
+                {
+                    Int8ScoresAvx2.StoreProducts(b0, b1, b2, b3, products + productStride);
+                }
             }
         }
     }

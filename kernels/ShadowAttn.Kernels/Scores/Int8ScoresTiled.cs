@@ -23,10 +23,10 @@ internal unsafe interface IInt8ScoresTile
     /// <summary>Prepares 1 to <see cref="RowTile"/> rows.</summary>
     static abstract void PrepareRows(sbyte* q8, nint q8Stride, int rows, int dim, byte* rowTile);
 
-    /// <summary>Scores of 1 to <see cref="RowTile"/> prepared rows; writes [rows, KeyTile].</summary>
+    /// <summary>Scores of any number of prepared rows, tile behind tile; writes [rows, KeyTile].</summary>
     static abstract void Scores(byte* rowTile, int rows, byte* keyTile, int dim, int shift, sbyte* scores, nint scoreStride);
 
-    /// <summary>Products of 1 to <see cref="RowTile"/> prepared rows; writes [rows, KeyTile].</summary>
+    /// <summary>Products of any number of prepared rows, tile behind tile; writes [rows, KeyTile].</summary>
     static abstract void Products(byte* rowTile, int rows, byte* keyTile, int dim, int* products, nint productStride);
 }
 
@@ -59,6 +59,7 @@ internal static unsafe class Int8ScoresTiled<T>
     public static void Products(sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int* products, nint productStride) =>
         Run(q8, q8Stride, rows, packed, keys, dim, 0, null, 0, products, productStride);
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run(
         sbyte* q8,
@@ -92,33 +93,39 @@ internal static unsafe class Int8ScoresTiled<T>
             for (int key = 0; key < keys; key += T.KeyTile, keyTile += keyTileBytes)
             {
                 int tileKeys = Math.Min(T.KeyTile, keys - key);
+                if (tileKeys == T.KeyTile)
+                {
+                    if (products is null)
+                    {
+                        T.Scores(block, lastRow - firstRow, keyTile, dim, shift, scores + (firstRow * scoreStride) + key, scoreStride);
+                    }
+                    else
+                    {
+                        T.Products(block, lastRow - firstRow, keyTile, dim, products + (firstRow * productStride) + key, productStride);
+                    }
+
+                    continue;
+                }
+
                 rowTile = block;
                 for (int row = firstRow; row < lastRow; row += T.RowTile, rowTile += rowTileBytes)
                 {
                     int tileRows = Math.Min(T.RowTile, lastRow - row);
-                    if (products is not null)
+                    if (products is null)
                     {
-                        int* to = products + (row * productStride) + key;
-                        if (tileKeys == T.KeyTile)
-                        {
-                            T.Products(rowTile, tileRows, keyTile, dim, to, productStride);
-                            continue;
-                        }
-
-                        T.Products(rowTile, tileRows, keyTile, dim, scratch, T.KeyTile);
-                        Copy((byte*)scratch, T.KeyTile * sizeof(int), (byte*)to, productStride * sizeof(int), tileRows, tileKeys * sizeof(int));
+                        T.Scores(rowTile, tileRows, keyTile, dim, shift, (sbyte*)scratch, T.KeyTile);
+                        Copy((byte*)scratch, T.KeyTile, (byte*)(scores + (row * scoreStride) + key), scoreStride, tileRows, tileKeys);
                     }
                     else
                     {
-                        sbyte* to = scores + (row * scoreStride) + key;
-                        if (tileKeys == T.KeyTile)
-                        {
-                            T.Scores(rowTile, tileRows, keyTile, dim, shift, to, scoreStride);
-                            continue;
-                        }
-
-                        T.Scores(rowTile, tileRows, keyTile, dim, shift, (sbyte*)scratch, T.KeyTile);
-                        Copy((byte*)scratch, T.KeyTile, (byte*)to, scoreStride, tileRows, tileKeys);
+                        T.Products(rowTile, tileRows, keyTile, dim, scratch, T.KeyTile);
+                        Copy(
+                            (byte*)scratch,
+                            T.KeyTile * sizeof(int),
+                            (byte*)(products + (row * productStride) + key),
+                            productStride * sizeof(int),
+                            tileRows,
+                            tileKeys * sizeof(int));
                     }
                 }
             }

@@ -24,8 +24,10 @@ internal static unsafe class Int8ScoresWrap
     /// <summary>Groups of 4 channels in a short section; a long one has twice as many.</summary>
     public const int ShortSection = 8;
 
-    /// <summary>The largest true sum that 16 bits hold, squared, less what the single-precision product may err.</summary>
-    private const float SquareLimit = 32767f * 32767f * (1 - 1e-6f);
+    /// <summary>
+    /// The largest true sum that 16 bits hold beside half a step of a shift by 8, squared, less what the single-precision product may err.
+    /// </summary>
+    private const float SquareLimit = (32767f - 128) * (32767f - 128) * (1 - 1e-6f);
 
     /// <summary>Groups of 4 channels.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -60,27 +62,6 @@ internal static unsafe class Int8ScoresWrap
             : 0;
     }
 
-    /// <summary>Raises the norms to those of one more row.</summary>
-    /// <param name="head">The head.</param>
-    /// <param name="dim">Channels.</param>
-    /// <param name="squares">Σ q² of 2 lanes per 32-channel section.</param>
-    public static void RaiseNorms(byte* head, int dim, int* squares)
-    {
-        int count = 2 * ShortSections(dim);
-        float* longNorms = LongNorms(head);
-        float* shortNorms = ShortNorms(head, dim);
-        for (int i = 0; i < count; i++)
-        {
-            shortNorms[i] = MathF.Max(shortNorms[i], squares[i]);
-            if ((i & 2) == 0)
-            {
-                int both = squares[i] + (i + 2 < count ? squares[i + 2] : 0);
-                float* norm = longNorms + (i / 4 * 2) + (i & 1);
-                *norm = MathF.Max(*norm, both);
-            }
-        }
-    }
-
     /// <summary>The norms of 64-channel sections, [section, lane].</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float* LongNorms(byte* head) => (float*)(head + 32);
@@ -90,7 +71,15 @@ internal static unsafe class Int8ScoresWrap
     public static float* ShortNorms(byte* head, int dim) => (float*)(head + 32 + LongNormBytes(dim));
 
     /// <summary>Sets all norms to zero.</summary>
-    public static void ClearNorms(byte* head, int dim) => new Span<byte>(head + 32, (int)HeadBytes(dim) - 32).Clear();
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ClearNorms(byte* head, int dim)
+    {
+        nint bytes = HeadBytes(dim);
+        for (nint i = 32; i < bytes; i += 32)
+        {
+            Vector256<byte>.Zero.Store(head + i);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static nint LongNormBytes(int dim) => (nint)((ShortSections(dim) + 7) / 8) * 32;

@@ -60,9 +60,11 @@ public unsafe class Int8ScoresTests
         var random = new Random(2);
         foreach (int dim in Dims)
         {
+            int shift = (int)Math.Ceiling(Math.Log2(dim));
             foreach ((int rows, int keys) in new[] { (1, 1), (2, 64), (3, 33), (7, 130) })
             {
-                Check(set, random, rows, keys, dim, dim, dim, keys, Values.Gaussian, Values.Outliers, 6, GuardPlacement.After);
+                Check(set, random, rows, keys, dim, dim, dim, keys, Values.Gaussian, Values.Outliers, shift, GuardPlacement.After);
+                Check(set, random, rows, keys, dim, dim, dim, keys, Values.Outliers, Values.Gaussian, 6, GuardPlacement.Before);
             }
         }
     }
@@ -99,10 +101,45 @@ public unsafe class Int8ScoresTests
             {
                 foreach (Values k in Enum.GetValues<Values>())
                 {
-                    Check(set, random, 4, 66, dim, dim, dim, 66, q, k, 7, GuardPlacement.Before);
+                    Check(set, random, 4, 66, dim, dim, dim, 66, q, k, dim == 64 ? 6 : 7, GuardPlacement.Before);
                 }
             }
         }
+    }
+
+    /// <summary>Sums of 16 bits that just fit and just do not: all channels alike, in both signs, with every way of pairing two magnitudes.</summary>
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Values_around_the_bounds_of_16_bits(InstructionSet set)
+    {
+        int[] magnitudes = [1, 2, 30, 31, 32, 33, 44, 45, 46, 63, 64, 65, 90, 126, 127, 128];
+        const int Rows = 3, Keys = 4;
+        foreach (int dim in new[] { 32, 64, 128 })
+        {
+            foreach (int a in magnitudes)
+            {
+                foreach (int b in magnitudes)
+                {
+                    sbyte[] q = new sbyte[Rows * dim], k = new sbyte[Keys * dim];
+                    q.AsSpan(0, dim).Fill((sbyte)-a);
+                    q.AsSpan(dim, dim).Fill((sbyte)Math.Min(a, 127));
+                    k.AsSpan(0, dim).Fill((sbyte)-b);
+                    k.AsSpan(dim, dim).Fill((sbyte)Math.Min(b, 127));
+                    k.AsSpan(2 * dim, dim / 2).Fill((sbyte)-b);
+                    k.AsSpan(3 * dim, dim / 4).Fill((sbyte)Math.Min(b, 127));
+                    q.AsSpan(2 * dim, dim / 2).Fill((sbyte)-a);
+                    Compare(set, q, dim, k, dim, Rows, Keys, dim, Keys, (int)Math.Log2(dim), GuardPlacement.After);
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void More_rows_than_are_prepared_at_a_time(InstructionSet set)
+    {
+        var random = new Random(6);
+        Check(set, random, 131, 70, 300, 300, 300, 70, Values.Gaussian, Values.Gaussian, 9, GuardPlacement.After);
     }
 
     [Theory]
@@ -111,7 +148,7 @@ public unsafe class Int8ScoresTests
     {
         var random = new Random(4);
         const int Dim = 128;
-        int rows = 26, keys = 200;
+        int rows = 38, keys = 200;
         sbyte[] q = new sbyte[rows * Dim], k = new sbyte[keys * Dim];
         for (int r = 0; r < rows; r++)
         {
