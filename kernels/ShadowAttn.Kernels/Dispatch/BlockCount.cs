@@ -5,6 +5,17 @@ internal interface IBlockCount
 {
     /// <summary>The number of blocks.</summary>
     static abstract int Count { get; }
+
+    /// <summary>Whether the only block is a part of a register.</summary>
+    static virtual bool Masked => false;
+}
+
+/// <summary>One block that is a part of a register.</summary>
+internal readonly struct PartBlock : IBlockCount
+{
+    public static int Count => 1;
+
+    public static bool Masked => true;
 }
 
 internal readonly struct Blocks1 : IBlockCount

@@ -32,15 +32,15 @@ internal static unsafe class GatherAttentionAvx512
         if (pair)
         {
             Scale(a->Row1.Query, dim, a->Scale, queries + 16);
-            GatherLogitsAvx512.Pair(queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, weights0, weights1);
-            GatherLogitsAvx512.One(queries + 16, a->Keys, a->KeyStride, dim, a->Second, counts.Second, weights1 + counts.Both);
+            Pair(a, queries, weights0, weights1);
+            One(a, queries + 16, a->Second, counts.Second, weights1 + counts.Both);
         }
         else
         {
-            GatherLogitsAvx512.One(queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, weights0);
+            One(a, queries, a->Both, counts.Both, weights0);
         }
 
-        GatherLogitsAvx512.One(queries, a->Keys, a->KeyStride, dim, a->First, counts.First, weights0 + counts.Both);
+        One(a, queries, a->First, counts.First, weights0 + counts.Both);
 
         float factor0 = Softmax(weights0, counts.Both + counts.First, &a->Row0, dim, sums0);
         if (pair)
@@ -139,38 +139,102 @@ internal static unsafe class GatherAttentionAvx512
         return 1 / (Vector512.Sum(sum0 + sum1) + tail);
     }
 
-    private static void Accumulate(GatherArguments* a, float* weights0, float* weights1, float* sums0, float* sums1)
+    /// <summary>Whole registers of the block of channels that starts at <paramref name="d"/>: 0 for the rest behind the last one, else the parts that remain are even.</summary>
+    private static int BlocksAt(int dim, int d)
     {
-        int blocks = a->Dim / 16;
-        int passes = (blocks + MaxBlocks - 1) / MaxBlocks;
-        int block = 0;
-        for (int pass = 0; pass < passes; pass++)
+        int left = (dim - d) / 16;
+        int passes = (left + MaxBlocks - 1) / MaxBlocks;
+        return left == 0 ? 0 : (left + passes - 1) / passes;
+    }
+
+    private static void Pair(GatherArguments* a, float* queries, float* logits0, float* logits1)
+    {
+        int dim = a->Dim;
+        for (int d = 0; d < dim;)
         {
-            int count = (blocks - block + passes - pass - 1) / (passes - pass);
-            float* values = a->Values + (block * 16);
-            float* s0 = sums0 + (block * 16);
-            float* s1 = sums1 + (block * 16);
-            switch (count)
+            int blocks = BlocksAt(dim, d);
+            float* q = queries + (2 * d);
+            float* k = a->Keys + d;
+            nint stride = a->KeyStride;
+            int* list = a->Both;
+            int count = a->Counts.Both;
+            int rest = dim % 16;
+            bool add = d != 0;
+            switch (blocks)
             {
-                case 1: GatherValuesAvx512.Accumulate<Blocks1>(a, values, weights0, weights1, s0, s1); break;
-                case 2: GatherValuesAvx512.Accumulate<Blocks2>(a, values, weights0, weights1, s0, s1); break;
-                case 3: GatherValuesAvx512.Accumulate<Blocks3>(a, values, weights0, weights1, s0, s1); break;
-                case 4: GatherValuesAvx512.Accumulate<Blocks4>(a, values, weights0, weights1, s0, s1); break;
-                case 5: GatherValuesAvx512.Accumulate<Blocks5>(a, values, weights0, weights1, s0, s1); break;
-                case 6: GatherValuesAvx512.Accumulate<Blocks6>(a, values, weights0, weights1, s0, s1); break;
-                case 7: GatherValuesAvx512.Accumulate<Blocks7>(a, values, weights0, weights1, s0, s1); break;
-                case 8: GatherValuesAvx512.Accumulate<Blocks8>(a, values, weights0, weights1, s0, s1); break;
-                case 9: GatherValuesAvx512.Accumulate<Blocks9>(a, values, weights0, weights1, s0, s1); break;
-                default: GatherValuesAvx512.Accumulate<Blocks10>(a, values, weights0, weights1, s0, s1); break;
+                case 0: GatherLogitsAvx512.Pair<PartBlock>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 1: GatherLogitsAvx512.Pair<Blocks1>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 2: GatherLogitsAvx512.Pair<Blocks2>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 3: GatherLogitsAvx512.Pair<Blocks3>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 4: GatherLogitsAvx512.Pair<Blocks4>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 5: GatherLogitsAvx512.Pair<Blocks5>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 6: GatherLogitsAvx512.Pair<Blocks6>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 7: GatherLogitsAvx512.Pair<Blocks7>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 8: GatherLogitsAvx512.Pair<Blocks8>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                case 9: GatherLogitsAvx512.Pair<Blocks9>(q, k, stride, list, count, logits0, logits1, rest, add); break;
+                default: GatherLogitsAvx512.Pair<Blocks10>(q, k, stride, list, count, logits0, logits1, rest, add); break;
             }
 
-            block += count;
+            d += Math.Max(blocks, 1) * 16;
         }
+    }
 
-        int done = blocks * 16;
-        if (done != a->Dim)
+    private static void One(GatherArguments* a, float* query, int* list, int count, float* logits)
+    {
+        int dim = a->Dim;
+        for (int d = 0; d < dim;)
         {
-            GatherValuesAvx512.AccumulateRest(a, a->Dim - done, a->Values + done, weights0, weights1, sums0 + done, sums1 + done);
+            int blocks = BlocksAt(dim, d);
+            float* q = query + (2 * d);
+            float* k = a->Keys + d;
+            nint stride = a->KeyStride;
+            int rest = dim % 16;
+            bool add = d != 0;
+            switch (blocks)
+            {
+                case 0: GatherLogitsAvx512.One<PartBlock>(q, k, stride, list, count, logits, rest, add); break;
+                case 1: GatherLogitsAvx512.One<Blocks1>(q, k, stride, list, count, logits, rest, add); break;
+                case 2: GatherLogitsAvx512.One<Blocks2>(q, k, stride, list, count, logits, rest, add); break;
+                case 3: GatherLogitsAvx512.One<Blocks3>(q, k, stride, list, count, logits, rest, add); break;
+                case 4: GatherLogitsAvx512.One<Blocks4>(q, k, stride, list, count, logits, rest, add); break;
+                case 5: GatherLogitsAvx512.One<Blocks5>(q, k, stride, list, count, logits, rest, add); break;
+                case 6: GatherLogitsAvx512.One<Blocks6>(q, k, stride, list, count, logits, rest, add); break;
+                case 7: GatherLogitsAvx512.One<Blocks7>(q, k, stride, list, count, logits, rest, add); break;
+                case 8: GatherLogitsAvx512.One<Blocks8>(q, k, stride, list, count, logits, rest, add); break;
+                case 9: GatherLogitsAvx512.One<Blocks9>(q, k, stride, list, count, logits, rest, add); break;
+                default: GatherLogitsAvx512.One<Blocks10>(q, k, stride, list, count, logits, rest, add); break;
+            }
+
+            d += Math.Max(blocks, 1) * 16;
+        }
+    }
+
+    private static void Accumulate(GatherArguments* a, float* weights0, float* weights1, float* sums0, float* sums1)
+    {
+        int dim = a->Dim;
+        for (int d = 0; d < dim;)
+        {
+            int blocks = BlocksAt(dim, d);
+            float* v = a->Values + d;
+            float* s0 = sums0 + d;
+            float* s1 = sums1 + d;
+            int rest = dim % 16;
+            switch (blocks)
+            {
+                case 0: GatherValuesAvx512.Accumulate<PartBlock>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 1: GatherValuesAvx512.Accumulate<Blocks1>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 2: GatherValuesAvx512.Accumulate<Blocks2>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 3: GatherValuesAvx512.Accumulate<Blocks3>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 4: GatherValuesAvx512.Accumulate<Blocks4>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 5: GatherValuesAvx512.Accumulate<Blocks5>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 6: GatherValuesAvx512.Accumulate<Blocks6>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 7: GatherValuesAvx512.Accumulate<Blocks7>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 8: GatherValuesAvx512.Accumulate<Blocks8>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 9: GatherValuesAvx512.Accumulate<Blocks9>(a, v, weights0, weights1, s0, s1, rest); break;
+                default: GatherValuesAvx512.Accumulate<Blocks10>(a, v, weights0, weights1, s0, s1, rest); break;
+            }
+
+            d += Math.Max(blocks, 1) * 16;
         }
     }
 

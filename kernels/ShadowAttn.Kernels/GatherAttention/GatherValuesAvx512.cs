@@ -5,24 +5,25 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// Σ w_i v_i of listed keys for a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over all three lists,
-/// a shared value row is loaded once for both. The key that comes <see cref="Ahead"/> places later is fetched meanwhile.
+/// Σ w_i v_i of listed keys over a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over all three lists, a
+/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched.
 /// </summary>
 internal static unsafe class GatherValuesAvx512
 {
-    /// <summary>Places ahead in the list whose value row is fetched.</summary>
-    private const int Ahead = 6;
+    private const int Ahead = 12;
 
     /// <summary>
-    /// sums0 and sums1 [TBlocks·16] += Σ weights·values: over <c>both</c> for each row, then over <c>first</c> for row 0 and <c>second</c> for row 1. Weights of a
-    /// row are those of <c>both</c> followed by its own.
+    /// sums0 and sums1 [TBlocks·16] += Σ weights·values: over <c>Both</c> for each row, then over <c>First</c> for row 0 and <c>Second</c> for row 1.
+    /// Weights of a row are those of <c>Both</c> followed by its own.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Accumulate<TBlocks>(GatherArguments* a, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+    public static void Accumulate<TBlocks>(
+        GatherArguments* a, float* values, float* weights0, float* weights1, float* sums0, float* sums1, int rest)
         where TBlocks : struct, IBlockCount
     {
+        Vector512<float> part = LaneMasks.First512(rest).AsSingle();
         nint stride = a->ValueStride;
-        Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0 + 0) : default;
+        Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0) : default;
         Vector512<float> x1 = TBlocks.Count > 1 ? Vector512.Load(sums0 + 16) : default;
         Vector512<float> x2 = TBlocks.Count > 2 ? Vector512.Load(sums0 + 32) : default;
         Vector512<float> x3 = TBlocks.Count > 3 ? Vector512.Load(sums0 + 48) : default;
@@ -32,7 +33,7 @@ internal static unsafe class GatherValuesAvx512
         Vector512<float> x7 = TBlocks.Count > 7 ? Vector512.Load(sums0 + 112) : default;
         Vector512<float> x8 = TBlocks.Count > 8 ? Vector512.Load(sums0 + 128) : default;
         Vector512<float> x9 = TBlocks.Count > 9 ? Vector512.Load(sums0 + 144) : default;
-        Vector512<float> y0 = TBlocks.Count > 0 ? Vector512.Load(sums1 + 0) : default;
+        Vector512<float> y0 = TBlocks.Count > 0 ? Vector512.Load(sums1) : default;
         Vector512<float> y1 = TBlocks.Count > 1 ? Vector512.Load(sums1 + 16) : default;
         Vector512<float> y2 = TBlocks.Count > 2 ? Vector512.Load(sums1 + 32) : default;
         Vector512<float> y3 = TBlocks.Count > 3 ? Vector512.Load(sums1 + 48) : default;
@@ -42,21 +43,18 @@ internal static unsafe class GatherValuesAvx512
         Vector512<float> y7 = TBlocks.Count > 7 ? Vector512.Load(sums1 + 112) : default;
         Vector512<float> y8 = TBlocks.Count > 8 ? Vector512.Load(sums1 + 128) : default;
         Vector512<float> y9 = TBlocks.Count > 9 ? Vector512.Load(sums1 + 144) : default;
+
         int* list = a->Both;
-        int count = a->Counts.Both;
-        for (int i = 0; i < count; i++)
+        int last = a->Counts.Both - 1;
+        for (int i = 0; i <= last; i++)
         {
             float* v = values + (list[i] * stride);
+            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, last)] * stride));
             Vector512<float> w0 = Vector512.Create(weights0[i]);
             Vector512<float> w1 = Vector512.Create(weights1[i]);
-            Fetch<TBlocks>(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
-            if (TBlocks.Count > 0)
-            {
-                Vector512<float> v0 = Vector512.Load(v + 0);
-                x0 = Avx512F.FusedMultiplyAdd(w0, v0, x0);
-                y0 = Avx512F.FusedMultiplyAdd(w1, v0, y0);
-            }
-
+            Vector512<float> v0 = First<TBlocks>(v, part);
+            x0 = Avx512F.FusedMultiplyAdd(w0, v0, x0);
+            y0 = Avx512F.FusedMultiplyAdd(w1, v0, y0);
             if (TBlocks.Count > 1)
             {
                 Vector512<float> v1 = Vector512.Load(v + 16);
@@ -123,13 +121,13 @@ internal static unsafe class GatherValuesAvx512
 
         weights0 += a->Counts.Both;
         list = a->First;
-        count = a->Counts.First;
-        for (int i = 0; i < count; i++)
+        last = a->Counts.First - 1;
+        for (int i = 0; i <= last; i++)
         {
             float* v = values + (list[i] * stride);
+            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, last)] * stride));
             Vector512<float> w = Vector512.Create(weights0[i]);
-            Fetch<TBlocks>(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
-            x0 = TBlocks.Count > 0 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 0), x0) : default;
+            x0 = Avx512F.FusedMultiplyAdd(w, First<TBlocks>(v, part), x0);
             x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), x1) : default;
             x2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 32), x2) : default;
             x3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 48), x3) : default;
@@ -143,13 +141,13 @@ internal static unsafe class GatherValuesAvx512
 
         weights1 += a->Counts.Both;
         list = a->Second;
-        count = a->Counts.Second;
-        for (int i = 0; i < count; i++)
+        last = a->Counts.Second - 1;
+        for (int i = 0; i <= last; i++)
         {
             float* v = values + (list[i] * stride);
+            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, last)] * stride));
             Vector512<float> w = Vector512.Create(weights1[i]);
-            Fetch<TBlocks>(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
-            y0 = TBlocks.Count > 0 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 0), y0) : default;
+            y0 = Avx512F.FusedMultiplyAdd(w, First<TBlocks>(v, part), y0);
             y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), y1) : default;
             y2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 32), y2) : default;
             y3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 48), y3) : default;
@@ -161,12 +159,8 @@ internal static unsafe class GatherValuesAvx512
             y9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 144), y9) : default;
         }
 
-        if (TBlocks.Count > 0)
-        {
-            x0.Store(sums0 + 0);
-            y0.Store(sums1 + 0);
-        }
-
+        x0.Store(sums0);
+        y0.Store(sums1);
         if (TBlocks.Count > 1)
         {
             x1.Store(sums0 + 16);
@@ -222,90 +216,9 @@ internal static unsafe class GatherValuesAvx512
         }
     }
 
-    /// <summary>The same for the last <paramref name="channels"/> channels, fewer than 16.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AccumulateRest(GatherArguments* a, int channels, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
-    {
-        Vector512<float> part = LaneMasks.First512(channels).AsSingle();
-        nint stride = a->ValueStride;
-        Vector512<float> x = Vector512.Load(sums0);
-        Vector512<float> y = Vector512.Load(sums1);
-        int both = a->Counts.Both;
-        for (int i = 0; i < both; i++)
-        {
-            Vector512<float> v = Avx512F.MaskLoad(values + (a->Both[i] * stride), part, Vector512<float>.Zero);
-            x = Avx512F.FusedMultiplyAdd(Vector512.Create(weights0[i]), v, x);
-            y = Avx512F.FusedMultiplyAdd(Vector512.Create(weights1[i]), v, y);
-        }
-
-        for (int i = 0; i < a->Counts.First; i++)
-        {
-            Vector512<float> v = Avx512F.MaskLoad(values + (a->First[i] * stride), part, Vector512<float>.Zero);
-            x = Avx512F.FusedMultiplyAdd(Vector512.Create(weights0[both + i]), v, x);
-        }
-
-        for (int i = 0; i < a->Counts.Second; i++)
-        {
-            Vector512<float> v = Avx512F.MaskLoad(values + (a->Second[i] * stride), part, Vector512<float>.Zero);
-            y = Avx512F.FusedMultiplyAdd(Vector512.Create(weights1[both + i]), v, y);
-        }
-
-        x.Store(sums0);
-        y.Store(sums1);
-    }
-
+    /// <summary>The first chunk of a value row; only <paramref name="part"/> of it in the block behind the last whole chunk.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch<TBlocks>(float* row)
-        where TBlocks : struct, IBlockCount
-    {
-        if (TBlocks.Count > 0)
-        {
-            Sse.Prefetch0(row + 0);
-        }
-
-        if (TBlocks.Count > 1)
-        {
-            Sse.Prefetch0(row + 16);
-        }
-
-        if (TBlocks.Count > 2)
-        {
-            Sse.Prefetch0(row + 32);
-        }
-
-        if (TBlocks.Count > 3)
-        {
-            Sse.Prefetch0(row + 48);
-        }
-
-        if (TBlocks.Count > 4)
-        {
-            Sse.Prefetch0(row + 64);
-        }
-
-        if (TBlocks.Count > 5)
-        {
-            Sse.Prefetch0(row + 80);
-        }
-
-        if (TBlocks.Count > 6)
-        {
-            Sse.Prefetch0(row + 96);
-        }
-
-        if (TBlocks.Count > 7)
-        {
-            Sse.Prefetch0(row + 112);
-        }
-
-        if (TBlocks.Count > 8)
-        {
-            Sse.Prefetch0(row + 128);
-        }
-
-        if (TBlocks.Count > 9)
-        {
-            Sse.Prefetch0(row + 144);
-        }
-    }
+    private static Vector512<float> First<TBlocks>(float* value, Vector512<float> part)
+        where TBlocks : struct, IBlockCount =>
+        TBlocks.Masked ? Avx512F.MaskLoad(value, part, Vector512<float>.Zero) : Vector512.Load(value);
 }
