@@ -6,10 +6,12 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// Σ w_i v_i of listed keys for a block of <c>TBlocks</c> x 8 channels, at most 6: two rows hold 12 accumulators in registers over all three lists, a
-/// shared value row is loaded once for both.
+/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched.
 /// </summary>
 internal static unsafe class GatherValuesAvx2
 {
+    private const int Ahead = 12;
+
     /// <summary>
     /// sums0 and sums1 [TBlocks·8] += Σ weights·values: over <c>both</c> for each row, then over <c>first</c> for row 0 and <c>second</c> for row 1. Weights of a
     /// row are those of <c>both</c> followed by its own.
@@ -36,6 +38,7 @@ internal static unsafe class GatherValuesAvx2
         for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
+            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
             Vector256<float> w0 = Vector256.Create(weights0[i]);
             Vector256<float> w1 = Vector256.Create(weights1[i]);
             if (TBlocks.Count > 0)
@@ -87,6 +90,7 @@ internal static unsafe class GatherValuesAvx2
         for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
+            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
             Vector256<float> w = Vector256.Create(weights0[i]);
             x0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, Vector256.Load(v + 0), x0) : default;
             x1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, Vector256.Load(v + 8), x1) : default;
@@ -102,6 +106,7 @@ internal static unsafe class GatherValuesAvx2
         for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
+            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
             Vector256<float> w = Vector256.Create(weights1[i]);
             y0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, Vector256.Load(v + 0), y0) : default;
             y1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, Vector256.Load(v + 8), y1) : default;
