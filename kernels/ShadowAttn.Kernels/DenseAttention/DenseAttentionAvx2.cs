@@ -8,7 +8,7 @@ namespace ShadowAttn.Kernels;
 internal readonly unsafe struct DenseAttentionAvx2 : IDenseTiles
 {
     public static DenseAttentionKernel Kernel => new(
-        96,
+        48,
         &DenseKeyPanels.PackedFloats,
         &DenseKeyPanels.Pack,
         &DenseBlocks<DenseAttentionAvx2>.ScratchFloats,
@@ -18,12 +18,23 @@ internal readonly unsafe struct DenseAttentionAvx2 : IDenseTiles
 
     public static int LogitStride => DenseTilesAvx2.LogitStride;
 
-    public static void Logits(float* queries, float* panel, int dim, float* logits)
+    public static void Logits(float* queries, nint queryStride, float* panel, int dim, float* logits)
     {
-        DenseTilesAvx2.Logits(queries, panel, dim, logits);
-        DenseTilesAvx2.Logits(queries, panel + 16, dim, logits + 16);
-        DenseTilesAvx2.Logits(queries, panel + 32, dim, logits + 32);
-        DenseTilesAvx2.Logits(queries, panel + 48, dim, logits + 48);
+        DenseTilesAvx2.Logits(queries, queryStride, panel, dim, logits);
+        DenseTilesAvx2.Logits(queries, queryStride, panel + 16, dim, logits + 16);
+        DenseTilesAvx2.Logits(queries, queryStride, panel + 32, dim, logits + 32);
+        DenseTilesAvx2.Logits(queries, queryStride, panel + 48, dim, logits + 48);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Scale(float* query, float scale, int dim, float* scaled)
+    {
+        Vector256<float> factor = Vector256.Create(scale);
+        for (int d = 0; d < dim; d += 8)
+        {
+            Vector256<float> part = LaneMasks.First256(dim - d).AsSingle();
+            (Avx.MaskLoad(query + d, part) * factor).Store(scaled + d);
+        }
     }
 
     public static float Exp(float x) => ExpAvx2.VectorUpTo88(Vector256.Create(x)).ToScalar();
@@ -84,7 +95,8 @@ internal readonly unsafe struct DenseAttentionAvx2 : IDenseTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Values(float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride)
+    public static void Values(
+        float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride)
     {
         for (int r = 0; r < rows; r += 6)
         {

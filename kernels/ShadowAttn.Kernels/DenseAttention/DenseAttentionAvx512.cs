@@ -11,7 +11,7 @@ namespace ShadowAttn.Kernels;
 internal readonly unsafe struct DenseAttentionAvx512 : IDenseTiles
 {
     public static DenseAttentionKernel Kernel => new(
-        96,
+        48,
         &DenseKeyPanels.PackedFloats,
         &DenseKeyPanels.Pack,
         &DenseBlocks<DenseAttentionAvx512>.ScratchFloats,
@@ -21,7 +21,18 @@ internal readonly unsafe struct DenseAttentionAvx512 : IDenseTiles
 
     public static int LogitStride => DenseTilesAvx512.LogitStride;
 
-    public static void Logits(float* queries, float* panel, int dim, float* logits) => DenseTilesAvx512.Logits(queries, panel, dim, logits);
+    public static void Logits(float* queries, nint queryStride, float* panel, int dim, float* logits) => DenseTilesAvx512.Logits(queries, queryStride, panel, dim, logits);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Scale(float* query, float scale, int dim, float* scaled)
+    {
+        Vector512<float> factor = Vector512.Create(scale);
+        for (int d = 0; d < dim; d += 16)
+        {
+            Vector512<float> part = LaneMasks.First512(dim - d).AsSingle();
+            (Avx512F.MaskLoad(query + d, part, Vector512<float>.Zero) * factor).Store(scaled + d);
+        }
+    }
 
     public static float Exp(float x) => ExpAvx512.VectorUpTo88(Vector512.Create(x)).ToScalar();
 
@@ -82,7 +93,8 @@ internal readonly unsafe struct DenseAttentionAvx512 : IDenseTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Values(float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride)
+    public static void Values(
+        float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride)
     {
         int stride = DenseTilesAvx512.LogitStride;
         int left = dim / 16;

@@ -11,8 +11,11 @@ internal unsafe interface IDenseTiles
     /// <summary>Elements between rows of logits.</summary>
     static abstract int LogitStride { get; }
 
-    /// <summary>logits [6][64 of LogitStride] = packed queries [dim][6] times a panel [dim][64].</summary>
-    static abstract void Logits(float* queries, float* panel, int dim, float* logits);
+    /// <summary>scaled = query·scale, [dim]; may write to the end of the row's last register of 16 elements.</summary>
+    static abstract void Scale(float* query, float scale, int dim, float* scaled);
+
+    /// <summary>logits [6][64 of LogitStride] = queries [6][dim of queryStride] times a panel [dim][64].</summary>
+    static abstract void Logits(float* queries, nint queryStride, float* panel, int dim, float* logits);
 
     /// <summary>The largest of <paramref name="seen"/> ≥ 1 logits.</summary>
     static abstract float Largest(float* logits, int seen);
@@ -30,7 +33,8 @@ internal unsafe interface IDenseTiles
     /// sums [rows][dim of sumStride] = sums·shrink + weights·values. <paramref name="seen"/>[r] is how many keys row r sees and does not fall from
     /// row to row. Rows up to the next multiple of 24 may be touched.
     /// </summary>
-    static abstract void Values(float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride);
+    static abstract void Values(
+        float* weights, float* values, nint valueStride, int dim, int rows, int* seen, float* shrink, float* sums, nint sumStride);
 
     /// <summary>output [dim] = sums·factor.</summary>
     static abstract void Finish(float* sums, float factor, int dim, float* output);
@@ -39,7 +43,7 @@ internal unsafe interface IDenseTiles
 /// <summary>
 /// output = softmax(scale·q·kᵀ)·v by blocks of keys: for each block and each group of 24 rows, logits of 6 rows x 64 keys at a time, new maxima,
 /// weights, and sums over the values that shrink by exp(old maximum - new maximum). Panels and values that no row of a tile sees are left out.
-/// Scratch: scaled queries [rows/6][dim][6]; logits of a group; sums [rows][dim]; maximum and sum of each row; shrink factors of a group.
+/// Scratch: scaled queries [rows][dim]; logits of a group; sums [rows][dim]; maximum and sum of each row; shrink factors of a group.
 /// </summary>
 internal static unsafe class DenseBlocks<TTiles>
     where TTiles : struct, IDenseTiles
@@ -50,7 +54,7 @@ internal static unsafe class DenseBlocks<TTiles>
     public static nint ScratchFloats(int rows, int dim)
     {
         nint padded = Pad(rows, GroupRows);
-        return (padded * dim) + (GroupRows * TTiles.LogitStride) + (padded * Pad(dim, 16)) + (2 * padded) + (2 * GroupRows);
+        return (2 * padded * Pad(dim, 16)) + (GroupRows * TTiles.LogitStride) + (2 * padded) + (2 * GroupRows);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -59,17 +63,21 @@ internal static unsafe class DenseBlocks<TTiles>
         int rows = a->Rows;
         int dim = a->Dim;
         int padded = Pad(rows, GroupRows);
-        nint sumStride = Pad(dim, 16);
+        nint rowStride = Pad(dim, 16);
         float* logits = a->Scratch;
         float* sums = logits + (GroupRows * TTiles.LogitStride);
-        float* queries = sums + (padded * sumStride);
-        float* tops = queries + ((nint)padded * dim);
+        float* queries = sums + (padded * rowStride);
+        float* tops = queries + (padded * rowStride);
         float* totals = tops + padded;
         float* shrink = totals + padded;
         int* seen = (int*)(shrink + GroupRows);
 
-        PackQueries(a, padded, queries);
-        new Span<float>(sums, (int)(padded * sumStride)).Clear();
+        for (int r = 0; r < rows; r++)
+        {
+            TTiles.Scale(a->Queries + (r * a->QueryStride), a->Scale, dim, queries + (r * rowStride));
+            new Span<float>(sums + (r * rowStride), (int)rowStride).Clear();
+        }
+
         new Span<float>(tops, padded).Fill(float.NegativeInfinity);
         new Span<float>(totals, padded).Clear();
 
@@ -97,18 +105,22 @@ internal static unsafe class DenseBlocks<TTiles>
                     for (int start = 0; start < seen[tile + TileRows - 1]; start += DenseKeyPanels.Width)
                     {
                         TTiles.Logits(
-                            queries + ((nint)(row + tile) * dim), panels + ((nint)start * dim), dim, logits + (tile * TTiles.LogitStride) + start);
+                            queries + ((row + tile) * rowStride),
+                            rowStride,
+                            panels + ((nint)start * dim),
+                            dim,
+                            logits + (tile * TTiles.LogitStride) + start);
                     }
                 }
 
                 Weigh(logits, count, seen, tops + row, totals + row, shrink);
-                TTiles.Values(logits, values, a->ValueStride, dim, count, seen, shrink, sums + (row * sumStride), sumStride);
+                TTiles.Values(logits, values, a->ValueStride, dim, count, seen, shrink, sums + (row * rowStride), rowStride);
             }
         }
 
         for (int r = 0; r < rows; r++)
         {
-            TTiles.Finish(sums + (r * sumStride), 1 / totals[r], dim, a->Output + (r * a->OutputStride));
+            TTiles.Finish(sums + (r * rowStride), 1 / totals[r], dim, a->Output + (r * a->OutputStride));
         }
     }
 
@@ -130,22 +142,6 @@ internal static unsafe class DenseBlocks<TTiles>
         for (int r = 0; r < count; r++)
         {
             totals[r] = (totals[r] * shrink[r]) + TTiles.Weigh(logits + (r * TTiles.LogitStride), tops[r], seen[r], extent);
-        }
-    }
-
-    /// <summary>Scaled queries by tiles of 6 rows, [tile][dim][6]; rows behind the last one are 0.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackQueries(DenseArguments* a, int padded, float* queries)
-    {
-        int dim = a->Dim;
-        for (int row = 0; row < padded; row++)
-        {
-            float* packed = queries + ((nint)(row / TileRows * TileRows) * dim) + (row % TileRows);
-            float* query = a->Queries + (row * a->QueryStride);
-            for (int d = 0; d < dim; d++)
-            {
-                packed[d * TileRows] = row < a->Rows ? query[d] * a->Scale : 0;
-            }
         }
     }
 

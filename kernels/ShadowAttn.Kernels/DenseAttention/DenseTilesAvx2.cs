@@ -5,23 +5,28 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// Register tiles of dense attention, 6 rows x C registers of 8 columns with every accumulator a named local: 12 accumulators, 2 loads of the right operand
-/// and 6 broadcasts per step. Logits: rows of packed queries [step][6] against a quarter of a panel of 64 keys [step][64]. Values: probabilities
-/// [rows][<see cref="KeyBlock"/>] against value rows of any stride; a block of keys is summed by itself and then
-/// added to the sums so far, scaled by what the running maximum has changed: errors grow with the block, not the row.
+/// Register tiles of dense attention, 6 rows x C registers of 8 columns with every accumulator a named local: 12 accumulators, 2 loads of
+/// the right operand and 6 broadcasts per step. Logits: rows of queries [6][step] against a quarter of a panel of 64 keys [step][64]. Values:
+/// probabilities [rows][<see cref="KeyBlock"/>] against value rows of any stride; a block of keys is summed by itself and then added to the
+/// sums so far, scaled by what the running maximum has changed: errors grow with the block, not the row.
 /// </summary>
 internal static unsafe class DenseTilesAvx2
 {
     /// <summary>Keys between two updates of the running maximum.</summary>
-    public const int KeyBlock = 256;
+    public const int KeyBlock = 512;
 
     /// <summary>Elements between rows of logits; off a power of two, so that rows do not share cache sets.</summary>
     public const int LogitStride = KeyBlock + 16;
 
-    /// <summary>logits [6][16 of LogitStride] = packed queries [dim][6] times 16 columns of a panel [dim][64].</summary>
+    /// <summary>logits [6][16 of LogitStride] = queries [6][dim] times 16 columns of a panel [dim][64].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Logits(float* queries, float* panel, int dim, float* logits)
+    public static void Logits(float* queries, nint queryStride, float* panel, int dim, float* logits)
     {
+        float* row1 = queries + queryStride;
+        float* row2 = row1 + queryStride;
+        float* row3 = row2 + queryStride;
+        float* row4 = row3 + queryStride;
+        float* row5 = row4 + queryStride;
         Vector256<float> s0a = Vector256<float>.Zero;
         Vector256<float> s0b = Vector256<float>.Zero;
         Vector256<float> s1a = Vector256<float>.Zero;
@@ -34,26 +39,26 @@ internal static unsafe class DenseTilesAvx2
         Vector256<float> s4b = Vector256<float>.Zero;
         Vector256<float> s5a = Vector256<float>.Zero;
         Vector256<float> s5b = Vector256<float>.Zero;
-        for (int d = 0; d < dim; d++, queries += 6, panel += 64)
+        for (nint d = 0; d < dim; d++, panel += 64)
         {
             Vector256<float> ka = Vector256.Load(panel);
             Vector256<float> kb = Vector256.Load(panel + 8);
-            Vector256<float> q0 = Vector256.Create(queries[0]);
+            Vector256<float> q0 = Vector256.Create(queries[d]);
             s0a = Fma.MultiplyAdd(q0, ka, s0a);
             s0b = Fma.MultiplyAdd(q0, kb, s0b);
-            Vector256<float> q1 = Vector256.Create(queries[1]);
+            Vector256<float> q1 = Vector256.Create(row1[d]);
             s1a = Fma.MultiplyAdd(q1, ka, s1a);
             s1b = Fma.MultiplyAdd(q1, kb, s1b);
-            Vector256<float> q2 = Vector256.Create(queries[2]);
+            Vector256<float> q2 = Vector256.Create(row2[d]);
             s2a = Fma.MultiplyAdd(q2, ka, s2a);
             s2b = Fma.MultiplyAdd(q2, kb, s2b);
-            Vector256<float> q3 = Vector256.Create(queries[3]);
+            Vector256<float> q3 = Vector256.Create(row3[d]);
             s3a = Fma.MultiplyAdd(q3, ka, s3a);
             s3b = Fma.MultiplyAdd(q3, kb, s3b);
-            Vector256<float> q4 = Vector256.Create(queries[4]);
+            Vector256<float> q4 = Vector256.Create(row4[d]);
             s4a = Fma.MultiplyAdd(q4, ka, s4a);
             s4b = Fma.MultiplyAdd(q4, kb, s4b);
-            Vector256<float> q5 = Vector256.Create(queries[5]);
+            Vector256<float> q5 = Vector256.Create(row5[d]);
             s5a = Fma.MultiplyAdd(q5, ka, s5a);
             s5b = Fma.MultiplyAdd(q5, kb, s5b);
         }

@@ -139,7 +139,10 @@ internal static unsafe class GatherAttentionAvx512
         return 1 / (Vector512.Sum(sum0 + sum1) + tail);
     }
 
-    /// <summary>Whole registers of the block of channels that starts at <paramref name="d"/>: 0 for the rest behind the last one, else the parts that remain are even.</summary>
+    /// <summary>
+    /// Whole registers of the block of channels that starts at <paramref name="d"/>, so that blocks are about equal; 0 for the rest behind the
+    /// last whole register.
+    /// </summary>
     private static int BlocksAt(int dim, int d)
     {
         int left = (dim - d) / 16;
