@@ -21,7 +21,8 @@ internal readonly unsafe struct DenseAttentionAvx512 : IDenseTiles
 
     public static int LogitStride => DenseTilesAvx512.LogitStride;
 
-    public static void Logits(float* queries, nint queryStride, float* panel, int dim, float* logits) => DenseTilesAvx512.Logits(queries, queryStride, panel, dim, logits);
+    public static void Logits(float* queries, nint queryStride, float* panel, int dim, float* logits) =>
+        DenseTilesAvx512.Logits(queries, queryStride, panel, dim, logits);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(float* query, float scale, int dim, float* scaled)
