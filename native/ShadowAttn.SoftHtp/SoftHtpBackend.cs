@@ -1,3 +1,4 @@
+using ShadowAttn.Interop;
 using ShadowAttn.Interop.Qnn;
 using ShadowAttn.SoftHtp.Objects;
 using ShadowAttn.SoftHtp.SystemLibrary;
@@ -67,6 +68,11 @@ public sealed unsafe class SoftHtpBackend : IDisposable
 
     /// <summary>The power votes of clients that are in force, oldest first.</summary>
     public IReadOnlyList<SoftHtpPowerVote> PowerVotes => _instance.Power.Standing();
+
+    /// <summary>This backend and its system interface as a library that <see cref="QnnBackend.Open(QnnLibrary, QnnBackendOptions?, Microsoft.Extensions.Logging.ILogger?, bool)"/> takes.</summary>
+    /// <returns>To be disposed before the backend.</returns>
+    public QnnLibrary CreateLibrary() =>
+        QnnLibrary.FromProviderTable(Providers, ProviderCount, "SoftHtp", this, SystemProviders, SystemProviderCount);
 
     /// <summary>Handles that the client has not freed, by kind.</summary>
     public SoftHtpHandleCounts LiveHandles => new(

@@ -56,7 +56,7 @@ internal sealed class BackendHost : IDisposable
         QnnBackend? backend = null;
         try
         {
-            library = soft is null ? QnnLibrary.Load(options.Path!) : Library(soft);
+            library = soft is null ? QnnLibrary.Load(options.Path!) : soft.CreateLibrary();
             backend = QnnBackend.Open(
                 library,
                 new QnnBackendOptions { LogLevel = verbose ? QnnLogLevel.Info : QnnLogLevel.Warn, Device = options.Device },
@@ -83,9 +83,6 @@ internal sealed class BackendHost : IDisposable
         _library.Dispose();
         _soft?.Dispose();
     }
-
-    private static unsafe QnnLibrary Library(SoftHtpBackend soft) =>
-        QnnLibrary.FromProviderTable(soft.Providers, soft.ProviderCount, "SoftHtp", soft);
 
     private static SoftHtpOptions SoftOptions(int threads)
     {

@@ -97,9 +97,9 @@ public sealed class BackendFaultTests
         Assert.True(OpenDescriptors() <= descriptors, $"{fault}: {OpenDescriptors()} open files, {descriptors} before");
     }
 
-    private static unsafe float[] Run(SoftHtpBackend soft, AttentionCase data, TemporaryFolder? folder)
+    private static float[] Run(SoftHtpBackend soft, AttentionCase data, TemporaryFolder? folder)
     {
-        using QnnLibrary library = QnnLibrary.FromProviderTable(soft.Providers, soft.ProviderCount, "SoftHtp", soft);
+        using QnnLibrary library = soft.CreateLibrary();
         using QnnBackend backend = QnnBackend.Open(library);
         using var attention = new ShadowAttention(
             backend,

@@ -77,13 +77,13 @@ public sealed class TraceFiguresTests(HtpSimulator simulator)
         return path;
     }
 
-    private static unsafe void Check(string path, string trace, string setting, AttentionMode mode, QnnBackend? backend)
+    private static void Check(string path, string trace, string setting, AttentionMode mode, QnnBackend? backend)
     {
         Assert.True(TryParse(setting, out KeepRatio keep, out int minKeys, out TailCompensation tail), setting);
         JsonElement expected = s_expected.GetProperty(trace).GetProperty(setting);
         using TraceInput input = TraceInput.Open(path);
         using SoftHtpBackend soft = SoftHtpBackend.Create(new SoftHtpOptions { Threads = 2 });
-        using QnnLibrary library = QnnLibrary.FromProviderTable(soft.Providers, soft.ProviderCount, "SoftHtp", soft);
+        using QnnLibrary library = soft.CreateLibrary();
         using QnnBackend builtIn = QnnBackend.Open(library);
         var options = new AttentionOptions
         {
