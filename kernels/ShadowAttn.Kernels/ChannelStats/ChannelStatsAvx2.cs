@@ -28,8 +28,10 @@ internal static unsafe class ChannelStatsAvx2
             {
                 float* from = x + d;
                 double* to = sums + d;
-                Vector256<double> s0 = Vector256.Load(to), s1 = Vector256.Load(to + 4), s2 = Vector256.Load(to + 8), s3 = Vector256.Load(to + 12);
-                Vector256<double> s4 = Vector256.Load(to + 16), s5 = Vector256.Load(to + 20), s6 = Vector256.Load(to + 24), s7 = Vector256.Load(to + 28);
+                Vector256<double> s0 = Vector256.Load(to), s1 = Vector256.Load(to + 4);
+                Vector256<double> s2 = Vector256.Load(to + 8), s3 = Vector256.Load(to + 12);
+                Vector256<double> s4 = Vector256.Load(to + 16), s5 = Vector256.Load(to + 20);
+                Vector256<double> s6 = Vector256.Load(to + 24), s7 = Vector256.Load(to + 28);
                 for (int r = 0; r < count; r++, from += rowStride)
                 {
                     s0 += Avx.ConvertToVector256Double(Vector128.Load(from));

@@ -28,8 +28,10 @@ internal static unsafe class ChannelStatsAvx512
             {
                 float* from = x + d;
                 double* to = sums + d;
-                Vector512<double> s0 = Vector512.Load(to), s1 = Vector512.Load(to + 8), s2 = Vector512.Load(to + 16), s3 = Vector512.Load(to + 24);
-                Vector512<double> s4 = Vector512.Load(to + 32), s5 = Vector512.Load(to + 40), s6 = Vector512.Load(to + 48), s7 = Vector512.Load(to + 56);
+                Vector512<double> s0 = Vector512.Load(to), s1 = Vector512.Load(to + 8);
+                Vector512<double> s2 = Vector512.Load(to + 16), s3 = Vector512.Load(to + 24);
+                Vector512<double> s4 = Vector512.Load(to + 32), s5 = Vector512.Load(to + 40);
+                Vector512<double> s6 = Vector512.Load(to + 48), s7 = Vector512.Load(to + 56);
                 for (int r = 0; r < count; r++, from += rowStride)
                 {
                     s0 += Avx512F.ConvertToVector512Double(Vector256.Load(from));

@@ -91,8 +91,8 @@ internal static unsafe class HalfConvertAvx512
     }
 
     /// <summary>
-    /// fp16 to fp32. With e = (h &amp; 0x7FFF) &lt;&lt; 13: normal numbers are e + (112 &lt;&lt; 23); infinities and NaN add 112 &lt;&lt; 23 once more; for subnormals
-    /// e + (113 &lt;&lt; 23) is 2^-14 + the value, a normal number from which 2^-14 is subtracted exactly.
+    /// fp16 to fp32. With e the exponent and mantissa of the half, moved up by 13 bits, and c = 112 in fp32's exponent: normal numbers are e + c,
+    /// infinities and NaN e + 2c; for subnormals e + c + one exponent more is 2^-14 + the value, from which 2^-14 is subtracted exactly.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> F16(Vector256<ushort> half)
@@ -108,8 +108,8 @@ internal static unsafe class HalfConvertAvx512
     }
 
     /// <summary>
-    /// fp32 to fp16, round half to even. Normal results: half a unit less one, plus the last kept bit, is added below the kept bits; what then reaches
-    /// 65536 is infinity. Subnormal results: |x| + 1/2 has 2^-24 as its last bit, so that the addition rounds.
+    /// fp32 to fp16, round half to even. Normal results: half a unit less one, plus the last kept bit, is added below the kept bits; what then
+    /// reaches 65536 is infinity. Subnormal results: |x| + 1/2 has 2^-24 as its last bit, so that the addition rounds.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<ushort> ToF16(Vector512<float> x)

@@ -160,7 +160,7 @@ internal readonly unsafe partial struct Int8ScoresAvx2
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Lane1(Vector256<int> squares) => Vector256.ShiftRightLogical(squares, 16);
 
-    /// <summary>Groups <paramref name="first"/> to first + 7 of a row: byte b of group g is channel b·groups + g, zero where there is none.</summary>
+    /// <summary>Groups <paramref name="first"/> to first + 7 of a row in the order of the tile, zero where there is no channel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Interleave(byte* row, int dim, int groups, int first)
     {

@@ -173,7 +173,7 @@ internal readonly unsafe partial struct Int8ScoresAvx512
         return sum + Avx512F.Shuffle4x128(sum, sum, 0b10_11_00_01);
     }
 
-    /// <summary>Groups <paramref name="first"/> to first + 15 of a row: byte b of group g is channel b·groups + g, zero where there is none.</summary>
+    /// <summary>Groups <paramref name="first"/> to first + 15 of a row in the order of the tile, zero where there is no channel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<byte> Interleave(byte* row, int dim, int groups, int first)
     {

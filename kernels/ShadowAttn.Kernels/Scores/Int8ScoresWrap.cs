@@ -13,8 +13,8 @@ namespace ShadowAttn.Kernels;
 /// are multiplied as 16-bit integers, exactly, at half the speed.</para>
 /// </summary>
 /// <remarks>
-/// <para>Order of the channels: byte b of group g is channel b·groups + g, groups = ⌈dim/4⌉. Neighbours, and partners half a head apart, tend to be
-/// large together (rotary embeddings rotate them into each other); channels a quarter apart are not.</para>
+/// <para>Order of the channels: byte b of group g is channel b·groups + g, groups = ⌈dim/4⌉. Neighbours, and partners half a head apart, tend
+/// to be large together (rotary embeddings rotate them into each other); channels a quarter apart are not.</para>
 /// <para>Head of a tile of keys or rows: peak (int32: max |k_a| + |k_b|, or max q + z), offset z (int32, rows only), padded to 8 floats; then
 /// Σ k² or Σ q², the maximum over the tile's keys or rows, of 2 lanes per section: of the 64-channel sections, padded to 8 floats; of the
 /// 32-channel sections, padded to 8.</para>

@@ -72,7 +72,15 @@ public unsafe class Int8ScoresTests
     [Theory]
     [MemberData(nameof(Variants))]
     public void Any_shape_stride_and_distribution(InstructionSet set) =>
-        Gen.Select(Gen.Int[1, 14], Gen.Int[1, 140], Gen.Int[1, 140], Gen.Select(Gen.Int[0, 9], Gen.Int[0, 9], Gen.Int[0, 9]), Gen.Enum<Values>(), Gen.Enum<Values>(), Gen.Int[0, 24], Gen.Bool)
+        Gen.Select(
+            Gen.Int[1, 14],
+            Gen.Int[1, 140],
+            Gen.Int[1, 140],
+            Gen.Select(Gen.Int[0, 9], Gen.Int[0, 9], Gen.Int[0, 9]),
+            Gen.Enum<Values>(),
+            Gen.Enum<Values>(),
+            Gen.Int[0, 24],
+            Gen.Bool)
             .Sample(
                 (rows, keys, dim, gaps, qValues, kValues, shift, after) => Check(
                     set,
@@ -112,9 +120,9 @@ public unsafe class Int8ScoresTests
     [MemberData(nameof(Variants))]
     public void Values_around_the_bounds_of_16_bits(InstructionSet set)
     {
-        int[] magnitudes = [1, 2, 30, 31, 32, 33, 44, 45, 46, 63, 64, 65, 90, 126, 127, 128];
+        int[] magnitudes = [2, 31, 32, 33, 45, 46, 63, 64, 65, 90, 127, 128];
         const int Rows = 3, Keys = 4;
-        foreach (int dim in new[] { 32, 64, 128 })
+        foreach (int dim in new[] { 64, 128 })
         {
             foreach (int a in magnitudes)
             {
