@@ -202,12 +202,12 @@ internal static unsafe class DenseAttentionAdvSimd
         {
             Vector128<float> a = Vector128.Load(weights);
             Vector128<float> b = Vector128.Load(weights + 4);
-            a = ExpAdvSimd.Weight(a - max0);
-            b = ExpAdvSimd.Weight(b - max1);
-            a.Store(weights);
-            b.Store(weights + 4);
-            sum0 += a;
-            sum1 += b;
+            Vector128<float> w0 = ExpAdvSimd.Weight(a - max0);
+            Vector128<float> w1 = ExpAdvSimd.Weight(b - max1);
+            w0.Store(weights);
+            w1.Store(weights + 4);
+            sum0 += w0;
+            sum1 += w1;
         }
 
         for (; weights < end; weights += Tile)

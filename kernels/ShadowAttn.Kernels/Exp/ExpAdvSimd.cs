@@ -85,7 +85,7 @@ internal static unsafe class ExpAdvSimd
         Vector128<float> middle = AdvSimd.FusedMultiplyAdd(Vector128.Create(P2), r, Vector128.Create(P3));
         Vector128<float> low = AdvSimd.FusedMultiplyAdd(Vector128.Create(1f), r, Vector128.Create(P1));
         middle = AdvSimd.FusedMultiplyAdd(middle, r2, high);
-        low = AdvSimd.FusedMultiplyAdd(low, r2, middle);
-        return AdvSimd.MultiplyAdd(low.AsInt32(), rounded.AsInt32(), Vector128.Create(1 << 23)).AsSingle();
+        return AdvSimd.MultiplyAdd(
+            AdvSimd.FusedMultiplyAdd(low, r2, middle).AsInt32(), rounded.AsInt32(), Vector128.Create(1 << 23)).AsSingle();
     }
 }

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.Arm;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAdvSimd"/>), a softmax per row in base 2,
+/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherPairLogitsAdvSimd"/>, <see cref="GatherRowLogitsAdvSimd"/>), a softmax per row in base 2,
 /// weighted values (<see cref="GatherPairValuesAdvSimd"/>, <see cref="GatherRowValuesAdvSimd"/>). Scratch: sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys
 /// followed by its own.
 /// </summary>
@@ -28,24 +28,29 @@ internal static unsafe class GatherAttentionAdvSimd
         float* weights0 = sums1 + dim;
         float* weights1 = weights0 + both + first + 4;
 
-        float* query0 = a->Row0.Query;
-        float* query1 = a->Row1.Query;
-        if (query1 is null)
+        bool pair = a->Row1.Query is not null;
+        if (pair)
         {
-            GatherLogitsAdvSimd.One(query0, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0);
-            GatherLogitsAdvSimd.One(query0, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
-            (float inverse, float tail) = Softmax(weights0, both + first, &a->Row0);
+            GatherPairLogitsAdvSimd.Run(
+                a->Row0.Query, a->Row1.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1);
+        }
+        else
+        {
+            GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0);
+        }
+
+        GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
+        (float inverse0, float tail0) = Softmax(weights0, both + first, &a->Row0);
+        if (!pair)
+        {
             new Span<float>(sums0, dim).Clear();
             GatherRowValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, sums0, 0, null, 1, sums0);
             GatherRowValuesAdvSimd.Sum(
-                a->Values, a->ValueStride, dim, a->First, first, weights0 + both, sums0, tail, a->Row0.TailValue, inverse, a->Row0.Output);
+                a->Values, a->ValueStride, dim, a->First, first, weights0 + both, sums0, tail0, a->Row0.TailValue, inverse0, a->Row0.Output);
             return;
         }
 
-        GatherLogitsAdvSimd.Pair(query0, query1, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1);
-        GatherLogitsAdvSimd.One(query0, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
-        GatherLogitsAdvSimd.One(query1, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both);
-        (float inverse0, float tail0) = Softmax(weights0, both + first, &a->Row0);
+        GatherRowLogitsAdvSimd.Run(a->Row1.Query, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both);
         (float inverse1, float tail1) = Softmax(weights1, both + second, &a->Row1);
         GatherPairValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, weights1, sums0, sums1);
         GatherRowValuesAdvSimd.Sum(
@@ -90,12 +95,12 @@ internal static unsafe class GatherAttentionAdvSimd
         {
             Vector128<float> a = Vector128.Load(p);
             Vector128<float> b = Vector128.Load(p + 4);
-            a = ExpAdvSimd.Weight(a - tops);
-            b = ExpAdvSimd.Weight(b - tops);
-            a.Store(p);
-            b.Store(p + 4);
-            sum0 += a;
-            sum1 += b;
+            Vector128<float> w0 = ExpAdvSimd.Weight(a - tops);
+            Vector128<float> w1 = ExpAdvSimd.Weight(b - tops);
+            w0.Store(p);
+            w1.Store(p + 4);
+            sum0 += w0;
+            sum1 += w1;
         }
 
         if (p < end)

@@ -16,6 +16,10 @@ internal static unsafe class QuantizeAdvSimd
     /// <summary>Rows per pass over the columns: their lines stay in L1, and 127²·256 fits 32 bits.</summary>
     private const int RowBlock = 256;
 
+    /// <summary>Between these the root of the largest square is the largest magnitude, to the last bit.</summary>
+    private const float SmallestSquare = 1e-30f;
+    private const float LargestSquare = 1e30f;
+
     public static QuantizeKernel Kernel => new(&Keys, &Queries);
 
     public static void Keys(
@@ -131,38 +135,57 @@ internal static unsafe class QuantizeAdvSimd
         Vector128<float> max1 = Vector128<float>.Zero;
         Vector128<float> energy0 = Vector128<float>.Zero;
         Vector128<float> energy1 = Vector128<float>.Zero;
-        int d = 0;
-        for (; d + Column <= dim; d += Column)
+        float* end = q + dim;
+        int whole = dim & ~(Column - 1);
+        for (float* last = q + whole; q < last;)
         {
-            Vector128<float> a = Vector128.Load(q + d);
-            Vector128<float> b = Vector128.Load(q + d + 4);
-            Vector128<float> c = Vector128.Load(q + d + 8);
-            Vector128<float> e = Vector128.Load(q + d + 12);
-            Vector128<float> pa = Vector128.Load(power + d);
-            Vector128<float> pb = Vector128.Load(power + d + 4);
-            Vector128<float> pc = Vector128.Load(power + d + 8);
-            Vector128<float> pe = Vector128.Load(power + d + 12);
-            max0 = AdvSimd.Max(max0, AdvSimd.Abs(a));
-            max1 = AdvSimd.Max(max1, AdvSimd.Abs(b));
-            max0 = AdvSimd.Max(max0, AdvSimd.Abs(c));
-            max1 = AdvSimd.Max(max1, AdvSimd.Abs(e));
-            energy0 = AdvSimd.FusedMultiplyAdd(energy0, a * a, pa);
-            energy1 = AdvSimd.FusedMultiplyAdd(energy1, b * b, pb);
-            energy0 = AdvSimd.FusedMultiplyAdd(energy0, c * c, pc);
-            energy1 = AdvSimd.FusedMultiplyAdd(energy1, e * e, pe);
+            Vector128<float> a = Vector128.Load(q);
+            Vector128<float> b = Vector128.Load(q + 4);
+            Vector128<float> c = Vector128.Load(q + 8);
+            Vector128<float> e = Vector128.Load(q + 12);
+            q += Column;
+            Vector128<float> pa = Vector128.Load(power);
+            Vector128<float> pb = Vector128.Load(power + 4);
+            Vector128<float> pc = Vector128.Load(power + 8);
+            Vector128<float> pe = Vector128.Load(power + 12);
+            power += Column;
+            a *= a;
+            b *= b;
+            c *= c;
+            e *= e;
+            max0 = AdvSimd.Max(max0, a);
+            max1 = AdvSimd.Max(max1, b);
+            max0 = AdvSimd.Max(max0, c);
+            max1 = AdvSimd.Max(max1, e);
+            energy0 = AdvSimd.FusedMultiplyAdd(energy0, a, pa);
+            energy1 = AdvSimd.FusedMultiplyAdd(energy1, b, pb);
+            energy0 = AdvSimd.FusedMultiplyAdd(energy0, c, pc);
+            energy1 = AdvSimd.FusedMultiplyAdd(energy1, e, pe);
         }
 
         float max = AdvSimd.Arm64.MaxAcross(AdvSimd.Max(max0, max1)).ToScalar();
+        max = max > SmallestSquare && max < LargestSquare ? MathF.Sqrt(max) : AbsMax(q - whole, whole);
         Vector128<float> pairs = energy0 + energy1;
         pairs = AdvSimd.Arm64.AddPairwise(pairs, pairs);
         float energy = AdvSimd.Arm64.AddPairwiseScalar(pairs.GetLower()).ToScalar();
-        for (; d < dim; d++)
+        for (; q < end; q++, power++)
         {
-            max = MathF.Max(max, MathF.Abs(q[d]));
-            energy += q[d] * q[d] * power[d];
+            max = MathF.Max(max, MathF.Abs(*q));
+            energy += *q * *q * *power;
         }
 
         return MathF.Max(MathF.Max(max / 127, MathF.Sqrt(energy) / sigma0), Quantize.MinScale);
+    }
+
+    private static float AbsMax(float* q, int count)
+    {
+        float max = 0;
+        for (int d = 0; d < count; d++)
+        {
+            max = MathF.Max(max, MathF.Abs(q[d]));
+        }
+
+        return max;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -170,19 +193,20 @@ internal static unsafe class QuantizeAdvSimd
     {
         Vector128<float> factor = Vector128.Create(inverse);
         Vector128<sbyte> lowest = Vector128.Create((sbyte)-127);
-        int d = 0;
-        for (; d + Column <= dim; d += Column)
+        float* end = q + dim;
+        for (float* last = q + (dim & ~(Column - 1)); q < last; q8 += Column)
         {
-            Vector128<float> a = Vector128.Load(q + d);
-            Vector128<float> b = Vector128.Load(q + d + 4);
-            Vector128<float> c = Vector128.Load(q + d + 8);
-            Vector128<float> e = Vector128.Load(q + d + 12);
-            Levels(a * factor, b * factor, c * factor, e * factor, lowest).Store(q8 + d);
+            Vector128<float> a = Vector128.Load(q);
+            Vector128<float> b = Vector128.Load(q + 4);
+            Vector128<float> c = Vector128.Load(q + 8);
+            Vector128<float> e = Vector128.Load(q + 12);
+            q += Column;
+            Levels(a * factor, b * factor, c * factor, e * factor, lowest).Store(q8);
         }
 
-        for (; d < dim; d++)
+        for (; q < end; q++, q8++)
         {
-            q8[d] = (sbyte)QuantizeScalar.Round(q[d] * inverse);
+            *q8 = (sbyte)QuantizeScalar.Round(*q * inverse);
         }
     }
 }
