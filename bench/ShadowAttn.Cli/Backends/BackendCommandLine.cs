@@ -10,7 +10,7 @@ internal sealed class BackendCommandLine
     private const int MostDevices = 1023;
     private const int MostMegabytes = 1024;
 
-    private readonly Option<string?> _backend = OptionParsing.Parsed("--backend", "soft|PATH", $"{QnnSearchPlaces.BackendVariable}, else soft",
+    private readonly Option<string> _backend = OptionParsing.Parsed("--backend", "soft|PATH", $"{QnnSearchPlaces.BackendVariable}, else soft",
         "soft: the built-in QNN backend; otherwise the path of a QNN backend library", ParseBackend);
 
     private readonly Option<QnnPowerProfile> _power = OptionParsing.Parsed("--power", "default|burst|sustained|balanced", "default",
@@ -42,7 +42,7 @@ internal sealed class BackendCommandLine
         "Report the backend's profiling events of one call", (option, text) => OptionParsing.Choice(option, text,
             ("basic", QnnProfileLevel.Basic), ("detailed", QnnProfileLevel.Detailed)));
 
-    private readonly Option<string?> _cache = OptionParsing.Parsed("--cache", "on|off|DIR", "on for backends from a file",
+    private readonly Option<string> _cache = OptionParsing.Parsed("--cache", "on|off|DIR", "on for backends from a file",
         "Keep prepared contexts on disk", ParseCache);
 
     /// <summary>Adds the options to a command.</summary>
@@ -61,9 +61,11 @@ internal sealed class BackendCommandLine
     public BackendOptions Read(ParseResult result)
     {
         string? cache = result.GetValue(_cache);
+        bool isGiven = result.GetResult(_backend) is not null;
         return new BackendOptions
         {
-            Path = result.GetResult(_backend) is null ? FromEnvironment() : result.GetValue(_backend),
+            Path = isGiven ? BuiltInOrPath(result.GetRequiredValue(_backend)) : FromEnvironment(),
+            IsPathFromVariable = !isGiven,
             Power = result.ValueOr(_power, QnnPowerProfile.Default),
             RpcPollingMicroseconds = result.ValueOr(_rpcPolling, 0),
             Device = new QnnDeviceOptions { DeviceId = (uint?)Given(result, _device) },
@@ -87,14 +89,14 @@ internal sealed class BackendCommandLine
     private static string? FromEnvironment() =>
         Environment.GetEnvironmentVariable(QnnSearchPlaces.BackendVariable) is { Length: > 0 } path ? path : null;
 
-    private static string? ParseBackend(string option, string text) => text switch
-    {
-        BackendOptions.BuiltIn => null,
-        _ when string.IsNullOrWhiteSpace(text) => throw new InputException($"{option}: is empty; it must be soft or the path of a QNN backend library"),
-        _ => text,
-    };
+    // Parsers give text: a null from one is taken for a failure.
+    private static string ParseBackend(string option, string text) => string.IsNullOrWhiteSpace(text)
+        ? throw new InputException($"{option}: is empty; it must be soft or the path of a QNN backend library")
+        : text;
 
-    private static string? ParseCache(string option, string text) => string.IsNullOrWhiteSpace(text)
+    private static string? BuiltInOrPath(string text) => text == BackendOptions.BuiltIn ? null : text;
+
+    private static string ParseCache(string option, string text) => string.IsNullOrWhiteSpace(text)
         ? throw new InputException($"{option}: is empty; it must be on, off or a folder")
         : text;
 }

@@ -56,7 +56,7 @@ internal sealed class BackendHost : IDisposable
         QnnBackend? backend = null;
         try
         {
-            library = soft is null ? QnnLibrary.Load(options.Path!) : soft.CreateLibrary();
+            library = soft is null ? options.LoadLibrary() : soft.CreateLibrary();
             backend = QnnBackend.Open(
                 library,
                 new QnnBackendOptions { LogLevel = verbose ? QnnLogLevel.Info : QnnLogLevel.Warn, Device = options.Device },

@@ -11,6 +11,9 @@ public sealed record BackendOptions
     /// <summary>Path of a QNN backend library, or null for the built-in one.</summary>
     public string? Path { get; init; }
 
+    /// <summary>Whether the path is from the environment variable and not from the command line: messages then name the variable.</summary>
+    public bool IsPathFromVariable { get; init; }
+
     /// <summary>Power vote for the time of the command.</summary>
     public QnnPowerProfile Power { get; init; } = QnnPowerProfile.Default;
 
@@ -34,4 +37,14 @@ public sealed record BackendOptions
 
     /// <summary>Whether contexts are cached; null for what suits the backend.</summary>
     public bool? UseCache { get; init; }
+
+    /// <summary>Loads the library at <see cref="Path"/>.</summary>
+    /// <exception cref="QnnLoadException">It is missing or unsuitable.</exception>
+    /// <exception cref="InvalidOperationException">The backend is the built-in one.</exception>
+    public QnnLibrary LoadLibrary() => Path switch
+    {
+        null => throw new InvalidOperationException("the built-in backend is in no library"),
+        { } path when IsPathFromVariable => QnnSearch.Open(new QnnSearchPlaces { VariablePath = path }),
+        { } path => QnnLibrary.Load(path),
+    };
 }

@@ -106,7 +106,7 @@ internal sealed class RunCommandLine
         }
 
         // Not used, but a path that is wrong is wrong.
-        using QnnLibrary? unused = options.Backend.Path is { } given ? QnnLibrary.Load(given) : null;
+        using QnnLibrary? unused = options.Backend.Path is null ? null : options.Backend.LoadLibrary();
         return null;
     }
 

@@ -105,6 +105,15 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public void The_built_in_backend_can_be_named()
+    {
+        string trace = _folder.Write("trace", TraceBytes.Trace([2, 8, 16], [1, 8, 16], [1, 8, 16]));
+        CommandRun run = CommandRun.Of("run", "--input", trace, "--backend", "soft", "--cache", "off", "--repeat", "1", "--json");
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.Contains("\"name\": \"SoftHtp\"", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Backends_that_are_none_are_refused()
     {
         CommandRun.Of("run", "--backend", _folder.File("none.so")).AssertBadInput("none.so", "does not exist");

@@ -1,5 +1,3 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ShadowAttn.Cli;
 using Xunit;
@@ -19,40 +17,21 @@ public class CommandProcessTests
             isa = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? "dp" : "avx2";
         }
 
-        Start("SHADOWATTN_ISA", isa, "run").AssertBadInput(reason);
+        CommandProcess.Run("SHADOWATTN_ISA", isa, "run").AssertBadInput(reason);
     }
 
     [Fact]
     public void Doctor_reports_a_wrong_instruction_set_and_goes_on()
     {
-        CommandRun run = Start("SHADOWATTN_ISA", "sse9", "doctor");
+        CommandRun run = CommandProcess.Run("SHADOWATTN_ISA", "sse9", "doctor");
         Assert.Equal((EntryPoint.Success, ""), (run.ExitCode, run.Error));
         Assert.Contains("problem           SHADOWATTN_ISA: unknown instruction set 'sse9'", run.Output, StringComparison.Ordinal);
     }
 
-    private static CommandRun Start(string variable, string value, params string[] arguments)
+    [Fact]
+    public void A_wrong_backend_in_the_environment_is_said_to_be_there()
     {
-        string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "shadowattn.exe" : "shadowattn");
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment[variable] = value;
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        Process process;
-        try
-        {
-            process = Process.Start(start)!;
-        }
-        catch (Win32Exception e)
-        {
-            Assert.Skip($"this machine cannot start {Path.GetFileName(program)}, as emulated machines cannot: {e.Message}");
-            throw;
-        }
-
-        using (process)
-        {
-            Task<string> error = process.StandardError.ReadToEndAsync();
-            string output = process.StandardOutput.ReadToEnd();
-            process.WaitForExit();
-            return new CommandRun(process.ExitCode, output, error.Result);
-        }
+        CommandProcess.Run("SHADOWATTN_QNN_BACKEND", "/no/such/libQnnHtp.so", "run").AssertBadInput("SHADOWATTN_QNN_BACKEND: ", "/no/such/libQnnHtp.so");
+        CommandProcess.Run("SHADOWATTN_QNN_BACKEND", "/no/such/libQnnHtp.so", "run", "--mode", "dense").AssertBadInput("SHADOWATTN_QNN_BACKEND: ");
     }
 }
