@@ -12,7 +12,10 @@ namespace ShadowAttn.Graphs;
 /// <param name="Soc">The chip: SoC model, architecture and VTCM size; empty where the backend does not say.</param>
 public sealed record ContextIdentity(string Provider, string Build, QnnApiVersion CoreApi, QnnApiVersion BackendApi, string Soc)
 {
-    /// <summary>The identity of an open backend and its default device.</summary>
+    /// <summary>
+    /// The identity of an open backend and its default device. Where the device was opened as another chip than the one at hand
+    /// (<see cref="QnnDeviceOptions"/>), it is that chip's.
+    /// </summary>
     /// <param name="backend">The backend.</param>
     public static ContextIdentity Of(QnnBackend backend)
     {
@@ -49,8 +52,17 @@ public sealed record ContextIdentity(string Provider, string Build, QnnApiVersio
     {
         try
         {
-            QnnHtpDeviceInfo? htp = backend.GetPlatformInfo().Select(d => d.Htp).FirstOrDefault(h => h is not null);
-            return htp is null ? string.Empty : DescribeSoc(htp.SocModel, htp.Arch, htp.VtcmMegabytes);
+            QnnDeviceOptions options = backend.Device.Options;
+            QnnHtpDeviceInfo? htp = backend.GetPlatformInfo()
+                .Where(d => options.DeviceId is null || d.DeviceId == options.DeviceId)
+                .Select(d => d.Htp)
+                .FirstOrDefault(h => h is not null);
+            return htp is null
+                ? string.Empty
+                : DescribeSoc(
+                    options.SocModel ?? htp.SocModel,
+                    options.Arch == QnnHtpArch.Unspecified ? htp.Arch : options.Arch,
+                    options.VtcmMegabytes ?? htp.VtcmMegabytes);
         }
         catch (QnnException)
         {

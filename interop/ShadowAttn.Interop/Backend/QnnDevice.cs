@@ -5,6 +5,8 @@ namespace ShadowAttn.Interop;
 /// <summary>A device of a backend: where contexts live. Backends without devices have one that stands for the backend itself.</summary>
 public sealed unsafe class QnnDevice : IDisposable
 {
+    static readonly QnnApiVersion s_widerCustomConfig = new(5, 51, 0);
+
     readonly QnnHandle? _device;
     readonly QnnHandle _backend;
 
@@ -92,7 +94,8 @@ public sealed unsafe class QnnDevice : IDisposable
         }
     }
 
-    // A null-terminated array with the one option: the platform info with the chosen device only.
+    // A null-terminated array: the platform info with the chosen device only, and what it is taken for. HTP prepares graphs for what
+    // the custom options say and ignores the chip in the platform info (measured: SDK 2.51), other backends may do the reverse.
     static QnnDevice_Config_t** WriteConfigs(QnnDriver driver, NativeArena arena, QnnDevice_PlatformInfo_t* platform, QnnDeviceOptions options)
     {
         QnnDevice_HardwareDeviceInfo_t* device = arena.Allocate<QnnDevice_HardwareDeviceInfo_t>();
@@ -125,9 +128,44 @@ public sealed unsafe class QnnDevice : IDisposable
         var config = arena.Allocate<QnnDevice_Config_t>();
         config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_PLATFORM_INFO;
         config->hardwareInfo = only;
-        var configs = (QnnDevice_Config_t**)arena.Allocate<nint>(2);
-        configs[0] = config;
+        var configs = (QnnDevice_Config_t**)arena.Allocate<nint>(4);
+        int count = 0;
+        configs[count++] = config;
+        if (options.SocModel is uint soc)
+        {
+            configs[count++] = WriteCustom(driver, arena, QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_SOC, soc);
+        }
+        if (options.Arch != QnnHtpArch.Unspecified)
+        {
+            configs[count++] = WriteCustom(driver, arena, QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_ARCH, (uint)options.Arch,
+                device->v1.deviceId);
+        }
         return configs;
+    }
+
+    // The option's value is at byte 4 up to backend API 5.43 (QnnHtpDevice_CustomConfig_t), and at byte 8 in 5.51, whose union has a pointer.
+    // A SoC's number is simply written at both. With a generation the older layout has the value where the newer has the device's number, which
+    // counts for nothing when graphs are prepared (measured), so the older layout with the value at both places serves all versions below 5.51.
+    static QnnDevice_Config_t* WriteCustom(
+        QnnDriver driver, NativeArena arena, QnnHtpDevice_ConfigOption_t option, uint value, uint deviceId = 0)
+    {
+        uint* words = (uint*)arena.Allocate<ulong>(2);
+        words[0] = (uint)option;
+        if (option == QnnHtpDevice_ConfigOption_t.QNN_HTP_DEVICE_CONFIG_OPTION_SOC)
+        {
+            words[1] = value;
+            words[2] = value;
+        }
+        else
+        {
+            words[1] = deviceId;
+            words[2] = driver.Provider.Info.BackendApiVersion >= s_widerCustomConfig ? deviceId : value;
+            words[3] = value;
+        }
+        var config = arena.Allocate<QnnDevice_Config_t>();
+        config->option = QnnDevice_ConfigOption_t.QNN_DEVICE_CONFIG_OPTION_CUSTOM;
+        config->customConfig = words;
+        return config;
     }
 
     internal static QnnDevice_PlatformInfo_t* ReadPlatform(QnnDriver driver)

@@ -30,8 +30,9 @@ public enum QnnHtpArch
 
 /// <summary>
 /// Which device is used, and what it is taken for. Without any of it the backend takes what it runs on; with it, the backend
-/// is handed its own platform info with these values in it. (HTP's custom device options are not used: their layout differs
-/// between versions of the backend API, 5.43 and 5.51 among them.)
+/// is handed its own platform info with these values in it, and HTP's custom options for SoC and generation. What HTP prepares graphs
+/// for is decided by the SoC where it is given: its generation and size of memory are then the backend's own idea of that SoC
+/// (measured on the simulator of SDK 2.51).
 /// </summary>
 public sealed record QnnDeviceOptions
 {
@@ -41,10 +42,10 @@ public sealed record QnnDeviceOptions
     /// <summary>HTP only: SoC model number (<c>Qnn_SocModel_t</c>) to prepare graphs for.</summary>
     public uint? SocModel { get; init; }
 
-    /// <summary>HTP only: generation to prepare graphs for.</summary>
+    /// <summary>HTP only: generation to prepare graphs for, or the oldest that they may need where a SoC is given.</summary>
     public QnnHtpArch Arch { get; init; }
 
-    /// <summary>HTP only: size of the tightly coupled memory to prepare graphs for, in MiB.</summary>
+    /// <summary>HTP only: size of the device's tightly coupled memory in MiB, as its platform info has it.</summary>
     public int? VtcmMegabytes { get; init; }
 
     internal bool HasHtpOptions => SocModel is not null || Arch != QnnHtpArch.Unspecified || VtcmMegabytes is not null;
