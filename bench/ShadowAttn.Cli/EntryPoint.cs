@@ -1,6 +1,9 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using ShadowAttn.Cli.Cache;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Doctor;
+using ShadowAttn.Cli.Prepare;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Interop;
 
@@ -14,6 +17,9 @@ public static class EntryPoint
 
     /// <summary>Something inside failed.</summary>
     public const int InternalError = 1;
+
+    /// <summary>A command that checks something found it wrong; its report says what.</summary>
+    public const int CheckFailed = 1;
 
     /// <summary>The command line or the input is wrong.</summary>
     public const int BadInput = 2;
@@ -30,6 +36,8 @@ public static class EntryPoint
             verbose,
             RunCommandLine.Create(console, verbose),
             DoctorCommandLine.Create(console),
+            CacheCommandLine.Create(console),
+            PrepareCommandLine.Create(console, verbose),
         };
 
         // Without response files: an argument that starts with @ is an argument.
@@ -81,11 +89,15 @@ public static class EntryPoint
     private static string UsageError(ParseResult result) => result.UnmatchedTokens switch
     {
         [string token, ..] when result.CommandResult.Command is RootCommand => $"there is no command or option {InputException.Quote(token)}",
-        [string token, ..] => $"{result.CommandResult.Command.Name} has no option or argument {InputException.Quote(token)}",
+        [string token, ..] => $"{Path(result.CommandResult)["shadowattn ".Length..]} has no option or argument {InputException.Quote(token)}",
         _ => result.Errors[0].Message.TrimEnd('.'),
     };
 
     private static string HelpHint(ParseResult result) => result.CommandResult.Command is RootCommand
         ? "shadowattn --help lists the commands"
-        : $"shadowattn {result.CommandResult.Command.Name} --help lists the options";
+        : $"{Path(result.CommandResult)} --help lists the options";
+
+    private static string Path(CommandResult command) => command.Parent is CommandResult parent
+        ? $"{Path(parent)} {command.Command.Name}"
+        : "shadowattn";
 }

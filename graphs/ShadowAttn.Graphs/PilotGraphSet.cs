@@ -52,16 +52,21 @@ public sealed class PilotGraphSet : IDisposable
     {
         ArgumentNullException.ThrowIfNull(specs);
         ObjectDisposedException.ThrowIf(disposed, this);
-        PilotGraphSpec[] missing =
-        [
-            .. specs.Where(s => !graphs.ContainsKey(s)).Distinct().OrderBy(s => s.Keys).ThenBy(s => s.Name, StringComparer.Ordinal),
-        ];
+        PilotGraphSpec[] missing = Missing(specs);
         if (missing.Length > 0)
         {
             Prepare(missing);
         }
 
         return [.. specs.Select(s => graphs[s])];
+    }
+
+    /// <summary>What the cached context of graphs depends on, for <see cref="ContextCache.TryRead"/> and <see cref="ContextCache.EntryPath"/>.</summary>
+    /// <param name="specs">Shapes and encodings; repeats are fine. Those that the set has already are left out, as <see cref="Get"/> does.</param>
+    public string Describe(IReadOnlyList<PilotGraphSpec> specs)
+    {
+        ArgumentNullException.ThrowIfNull(specs);
+        return identity.Value.Describe(Missing(specs), options);
     }
 
     /// <inheritdoc/>
@@ -86,6 +91,12 @@ public sealed class PilotGraphSet : IDisposable
         graphs.Clear();
         contexts.Clear();
     }
+
+    /// <summary>What a context is made of, in the order that is part of its key.</summary>
+    private PilotGraphSpec[] Missing(IReadOnlyList<PilotGraphSpec> specs) =>
+    [
+        .. specs.Where(s => !graphs.ContainsKey(s)).Distinct().OrderBy(s => s.Keys).ThenBy(s => s.Name, StringComparer.Ordinal),
+    ];
 
     private void Prepare(PilotGraphSpec[] specs)
     {

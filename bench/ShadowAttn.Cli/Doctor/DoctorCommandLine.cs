@@ -62,10 +62,10 @@ internal static class DoctorCommandLine
 
         ansi.Write(memory);
 
-        Table search = NewTable("QNN backend", "usable", "detail", "build");
+        Table search = NewTable("QNN backend", "usable", "detail", "build", "chip");
         foreach (BackendReport place in report.Qnn.Search.Prepend(report.Qnn.BuiltIn))
         {
-            search.AddRow(new Text($"{place.Source}: {place.Path}"), YesNo(place.Usable), new Text(place.Detail), new Text(place.Build ?? ""));
+            search.AddRow(new Text($"{place.Source}: {place.Path}"), YesNo(place.Usable), new Text(place.Detail), new Text(place.Build ?? ""), new Text(place.Chip ?? ""));
         }
 
         ansi.Write(search);

@@ -62,11 +62,11 @@ internal static class DoctorProbe
             QnnBackend backend = host.Backend;
             return new BackendReport(source, BackendOptions.BuiltIn, true,
                 $"{backend.ProviderName} with core API {backend.ApiVersion}, backend API {backend.BackendApiVersion}",
-                backend.ApiVersion.ToString(), backend.BuildId);
+                backend.ApiVersion.ToString(), backend.BuildId, Chip(backend));
         }
         catch (Exception e) when (e is InputException or QnnException)
         {
-            return new BackendReport(source, BackendOptions.BuiltIn, false, InputException.OneLine(e.Message), null, null);
+            return new BackendReport(source, BackendOptions.BuiltIn, false, InputException.OneLine(e.Message), null, null, null);
         }
     }
 
@@ -96,6 +96,7 @@ internal static class DoctorProbe
             _ => "system",
         };
         string? build = null;
+        string? chip = null;
         bool isMissing = result.Candidate.Source != QnnSearchSource.System && !Path.Exists(result.Candidate.Path);
         string detail = isMissing ? "there is no such file" : InputException.OneLine(result.Detail);
         if (result.Usable)
@@ -104,14 +105,17 @@ internal static class DoctorProbe
             {
                 using QnnBackend backend = QnnBackend.Open(result.Candidate.Path);
                 build = backend.BuildId;
+                chip = Chip(backend);
             }
             catch (QnnException e)
             {
                 return new BackendReport(source, result.Candidate.Path, false, InputException.OneLine($"{detail}, but it does not start: {e.Message}"),
-                    result.Info?.CoreApiVersion.ToString(), null);
+                    result.Info?.CoreApiVersion.ToString(), null, null);
             }
         }
 
-        return new BackendReport(source, result.Candidate.Path, result.Usable, detail, result.Info?.CoreApiVersion.ToString(), build);
+        return new BackendReport(source, result.Candidate.Path, result.Usable, detail, result.Info?.CoreApiVersion.ToString(), build, chip);
     }
+
+    private static string? Chip(QnnBackend backend) => ContextIdentity.Of(backend).Soc is { Length: > 0 } chip ? chip : null;
 }

@@ -46,7 +46,9 @@ internal sealed record QnnReport(
 /// <param name="Detail">Provider and version, or the reason why not.</param>
 /// <param name="ApiVersion">The core API version of the backend, or null.</param>
 /// <param name="Build">Its build id, which has the version of its SDK, or null.</param>
-internal sealed record BackendReport(string Source, string Path, bool Usable, string Detail, string? ApiVersion, string? Build);
+/// <param name="Chip">The chip that it prepares graphs for, as the context cache names it; null where it does not say.</param>
+internal sealed record BackendReport(
+    string Source, string Path, bool Usable, string Detail, string? ApiVersion, string? Build, string? Chip);
 
 /// <summary>The contexts that are kept on disk.</summary>
 /// <param name="Folder">Where.</param>

@@ -1,3 +1,4 @@
+using ShadowAttn.Graphs;
 using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 

@@ -47,10 +47,11 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         bool tail = options.Tail != TailCompensation.None;
         scales = options.Buckets == PilotBuckets.Paper ? PilotScales.Calibrate(call) : null;
         sigma0 = UniversalPilot.Sigma0(call.Dim);
-        blockQueries = ShapeBuckets.Queries(call.Queries);
-        int rows = blockQueries * call.Group;
-        int paddedKeys = ShapeBuckets.Keys(call.Keys);
-        units = Plan(rows, graphs);
+        PilotShape shape = new(call.Heads, call.KvHeads, call.Queries, call.Keys, call.Dim, call.Causal);
+        blockQueries = shape.BlockQueries;
+        int rows = shape.Rows;
+        int paddedKeys = shape.PaddedKeys;
+        units = Plan(shape, graphs);
         buckets = Uses(units);
         counters = new TileCounters[pool.Threads];
         try
@@ -147,14 +148,13 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             g.Key.Rows, g.Key.Keys, g.Key.QueryScale, g.Key.KeyScale, g.Key.OutputScale, g.Count())),
     ];
 
-    private Unit[] Plan(int rows, PilotGraphSet graphs)
+    private Unit[] Plan(PilotShape shape, PilotGraphSet graphs)
     {
-        int blocks = QueryBlock.Count(call.Queries, blockQueries);
+        int blocks = shape.Blocks;
         var specs = new PilotGraphSpec[call.KvHeads * blocks];
         for (int i = 0; i < specs.Length; i++)
         {
-            int last = Math.Min((i % blocks + 1) * blockQueries, call.Queries) - 1;
-            specs[i] = Spec(i / blocks, rows, ShapeBuckets.Keys(call.Visible(last)));
+            specs[i] = Spec(shape, i / blocks, i % blocks);
         }
 
         PilotGraph[] composed = graphs.Get(specs);
@@ -168,9 +168,9 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         ];
     }
 
-    private PilotGraphSpec Spec(int kvHead, int rows, int bucketKeys) => scales is { } paper
-        ? new PilotGraphSpec(rows, bucketKeys, call.Dim, paper.Query[kvHead], paper.Key[kvHead], paper.Output[kvHead])
-        : PilotGraphSpec.Universal(rows, bucketKeys, call.Dim, UniversalPilot.Shift(call.Dim));
+    private PilotGraphSpec Spec(PilotShape shape, int kvHead, int block) => scales is { } paper
+        ? new PilotGraphSpec(shape.Rows, shape.KeysOfBlock(block), call.Dim, paper.Query[kvHead], paper.Key[kvHead], paper.Output[kvHead])
+        : shape.UniversalSpec(block);
 
     private void Submit(int unit)
     {

@@ -72,6 +72,10 @@ public sealed class ContextCache
     /// <returns>To be disposed; null when the lock could not be had, which harms nothing but time.</returns>
     public IDisposable? Lock(string description, TimeSpan wait) => locks.Take(CacheEntry.Key(description), wait);
 
+    /// <summary>The file of a description, whether it is there or not.</summary>
+    /// <param name="description">What the entry depends on.</param>
+    public string EntryPath(string description) => Path.Combine(Folder, CacheEntry.Key(description) + CacheEntry.Extension);
+
     /// <summary>The backend's binary of a description.</summary>
     /// <param name="description">What the entry depends on.</param>
     /// <returns>Null when there is none, or none that is whole; what is broken is removed.</returns>
@@ -227,8 +231,6 @@ public sealed class ContextCache
     }
 
     private FileInfo[] Files() => new DirectoryInfo(Folder).GetFiles("*" + CacheEntry.Extension);
-
-    private string EntryPath(string description) => Path.Combine(Folder, CacheEntry.Key(description) + CacheEntry.Extension);
 
     private void Evict(string justWritten)
     {

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace ShadowAttn.Attention;
+namespace ShadowAttn.Graphs;
 
 /// <summary>
 /// The constants of the universal pilot: score = saturate8(round(Q8·K8 / 2^b)), b = ⌈log2 dim⌉; rows are scaled so that the standard
