@@ -4,6 +4,8 @@
 //   test                 all tests on this machine (the default)
 //   test-arm64           the same tests for linux-arm64, emulated by qemu, with and without the dot product instructions
 //   bench                the BenchmarkDotNet suites; --arguments="..." goes to bench/ShadowAttn.Bench
+//   softhtp-library      the software backend as a shared library, artifacts/softhtp/RID/libQnnSoftHtp.so; --rid=linux-arm64 for another
+//                        machine than this one
 //   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages
 //   regenerate-bindings  Generated/ and its layout tests anew from interop/ShadowAttn.Interop/include; needs the network.
 //                        With QNN_SDK_ROOT or --sdk=FOLDER: from that SDK's headers, for comparison, into artifacts/bindings
@@ -56,6 +58,15 @@ Task("bench")
     .Does(() => Run("dotnet", new ProcessArgumentBuilder()
         .Append("run").Append("-c").Append("Release").Append("--project").Append("bench/ShadowAttn.Bench")
         .Append("--").Append(Argument("arguments", "suites --short"))));
+
+Task("softhtp-library")
+    .Does(() =>
+{
+    string rid = Argument("rid", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier);
+    Run("dotnet", new ProcessArgumentBuilder()
+        .Append("publish").Append("native/ShadowAttn.SoftHtp.Library").Append("-c").Append("Release").Append("-r").Append(rid)
+        .Append("-o").Append("artifacts/softhtp/" + rid));
+});
 
 Task("pack")
     .Does(() =>

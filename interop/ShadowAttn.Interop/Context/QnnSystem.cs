@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using ShadowAttn.Interop.Qnn;
 
 namespace ShadowAttn.Interop;
@@ -62,7 +63,14 @@ public sealed unsafe class QnnSystem : IDisposable
         {
             throw new QnnLoadException(QnnLoadFailure.NothingFound, backend.Name, $"The in-process backend '{backend.Name}' has no system interface.");
         }
-        return Load(backend.FilePath is null ? name : Path.Combine(Path.GetDirectoryName(backend.FilePath)!, name));
+        if (backend.FilePath is null)
+        {
+            return Load(name);
+        }
+        string beside = Path.Combine(Path.GetDirectoryName(backend.FilePath)!, name);
+        // A backend may carry its system interface in the same library.
+        bool isInside = !File.Exists(beside) && NativeLibrary.TryGetExport(backend.Handle.DangerousGetHandle(), "QnnSystemInterface_getProviders", out _);
+        return Load(isInside ? backend.FilePath : beside);
     }
 
     /// <summary>Reads what a context binary holds.</summary>

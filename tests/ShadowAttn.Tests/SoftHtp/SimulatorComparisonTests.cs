@@ -5,6 +5,7 @@ using static ShadowAttn.Interop.Qnn.Qnn_DataType_t;
 namespace ShadowAttn.Tests.SoftHtp;
 
 /// <summary>The same node on SoftHtp and on the HTP simulator.</summary>
+[Collection("HTP simulator")]
 public class SimulatorComparisonTests(ITestOutputHelper output)
 {
     /// <summary>Runs one node on both backends; how many outputs differ, and by how many steps at most.</summary>

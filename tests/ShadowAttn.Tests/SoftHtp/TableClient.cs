@@ -68,7 +68,7 @@ internal sealed unsafe class TableClient : IDisposable
     /// <summary>A client of the HTP simulator; skips the test where that is not there.</summary>
     internal static TableClient OfSimulator()
     {
-        var client = new TableClient(null, HtpSimulator.Provider());
+        var client = new TableClient(null, SimulatorTable.Provider());
         client.Start();
         return client;
     }
