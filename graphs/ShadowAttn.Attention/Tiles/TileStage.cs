@@ -43,11 +43,15 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
         }
 
         time = clock.Add(worker, Stage.Select, time);
+        int* lists = scratch.Lists;
+        float* gatherScratch = scratch.Gather;
+        int pairs = 0;
         for (int row = 0; row < tile.Rows; row += 2)
         {
-            AttendPair(tile, row, scratch);
+            scratch.Pairs[pairs++] = Pair(tile, row, scratch, ref lists, ref gatherScratch);
         }
 
+        gather.AttendTile(scratch.Pairs, pairs);
         clock.Add(worker, Stage.Gather, time);
     }
 
@@ -116,27 +120,31 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
         }
     }
 
-    private void AttendPair(in Tile tile, int row, WorkerScratch scratch)
+    /// <summary>What the gather kernel needs for two rows; their lists and scratch are taken from what is left of the tile's.</summary>
+    private GatherArguments Pair(in Tile tile, int row, WorkerScratch scratch, ref int* lists, ref float* gatherScratch)
     {
         int kvHead = tile.Head / call.Group;
         int query = tile.FirstQuery + row;
         bool pair = row + 1 < tile.Rows;
+        int kept0 = scratch.Choices[row].Kept;
+        int kept1 = pair ? scratch.Choices[row + 1].Kept : 0;
         ulong* mask0 = scratch.Masks + ((nint)row * scratch.Words);
         ulong* mask1 = mask0 + scratch.Words;
         int words = (call.Visible(query) + 63) / 64;
+        int* first = lists + Math.Min(kept0, kept1) + TopKSelect.ListSlack;
         GatherArguments arguments = new()
         {
             Row0 = Row(tile, row, scratch),
-            Both = scratch.Both,
-            First = scratch.First,
-            Second = scratch.Second,
+            Both = lists,
+            First = first,
+            Second = first + kept0 + TopKSelect.ListSlack,
             Keys = call.KeyRows(kvHead),
             KeyStride = call.KRowStride,
             Values = call.ValueRows(kvHead),
             ValueStride = call.VRowStride,
             Dim = call.Dim,
             Scale = call.Scale,
-            Scratch = scratch.Gather,
+            Scratch = gatherScratch,
         };
         if (pair)
         {
@@ -156,9 +164,11 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
         }
 
         SplitCounts counts;
-        select.Split(mask0, mask1, words, scratch.Both, scratch.First, scratch.Second, &counts);
+        select.Split(mask0, mask1, words, arguments.Both, arguments.First, arguments.Second, &counts);
         arguments.Counts = counts;
-        gather.Attend(&arguments);
+        lists += WorkerScratch.ListEntries(kept0, kept1);
+        gatherScratch += WorkerScratch.GatherFloats(kept0, kept1, call.Dim);
+        return arguments;
     }
 
     private GatherRow Row(in Tile tile, int row, WorkerScratch scratch) => new()

@@ -12,16 +12,15 @@ internal sealed unsafe class WorkerScratch : IDisposable
     {
         Words = (keys + 63) / 64;
         ScoreStride = (keys + 63) / 64 * 64;
-        nint listBytes = ((nint)keys + TopKSelect.ListSlack) * sizeof(int);
+        nint pairs = (tileRows + 1) / 2;
         nint[] sizes =
         [
             (nint)tileRows * Words * sizeof(ulong),
             (nint)tileRows * sizeof(RowChoice),
             (nint)tileRows * dim * sizeof(float),
-            listBytes,
-            listBytes,
-            listBytes,
-            GatherAttention.ScratchFloats(2 * keys, dim) * sizeof(float),
+            pairs * sizeof(GatherArguments),
+            pairs * ListEntries(keys, keys) * sizeof(int),
+            pairs * GatherFloats(keys, keys, dim) * sizeof(float),
             (nint)keys * sizeof(ulong),
             256 * sizeof(int),
             (nint)dim * sizeof(double),
@@ -50,9 +49,8 @@ internal sealed unsafe class WorkerScratch : IDisposable
         Masks = (ulong*)Take();
         Choices = (RowChoice*)Take();
         TailValues = (float*)Take();
-        Both = (int*)Take();
-        First = (int*)Take();
-        Second = (int*)Take();
+        Pairs = (GatherArguments*)Take();
+        Lists = (int*)Take();
         Gather = (float*)Take();
         Sort = (ulong*)Take();
         Levels = (int*)Take();
@@ -78,12 +76,13 @@ internal sealed unsafe class WorkerScratch : IDisposable
     /// <summary>[tileRows, dim]: the mean of the values that each row sees.</summary>
     public float* TailValues { get; }
 
-    public int* Both { get; }
+    /// <summary>[tileRows / 2].</summary>
+    public GatherArguments* Pairs { get; }
 
-    public int* First { get; }
+    /// <summary>The key lists of all pairs of a tile, <see cref="ListEntries"/> for each.</summary>
+    public int* Lists { get; }
 
-    public int* Second { get; }
-
+    /// <summary>The scratch of all pairs of a tile, <see cref="GatherFloats"/> for each.</summary>
     public float* Gather { get; }
 
     /// <summary>[keys]: sortable pairs of score and index.</summary>
@@ -106,6 +105,12 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>Scratch of the dense kernel; only in dense mode.</summary>
     public float* Dense { get; }
+
+    /// <summary>Room for the three lists of a pair of rows that keep so many keys.</summary>
+    public static nint ListEntries(int kept0, int kept1) => (nint)kept0 + kept1 + Math.Min(kept0, kept1) + (3 * TopKSelect.ListSlack);
+
+    /// <summary>Scratch of a pair of rows that keep so many keys, in whole lines.</summary>
+    public static nint GatherFloats(int kept0, int kept1, int dim) => (GatherAttention.ScratchFloats(kept0 + kept1, dim) + 15) & ~(nint)15;
 
     public void Dispose() => buffer.Dispose();
 

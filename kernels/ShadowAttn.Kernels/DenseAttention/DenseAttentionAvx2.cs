@@ -39,60 +39,9 @@ internal readonly unsafe struct DenseAttentionAvx2 : IDenseTiles
 
     public static float Exp(float x) => ExpAvx2.VectorUpTo88(Vector256.Create(x)).ToScalar();
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(float* logits, int seen)
-    {
-        Vector256<float> lowest = Vector256.Create(float.NegativeInfinity);
-        Vector256<float> top0 = lowest;
-        Vector256<float> top1 = lowest;
-        int i = 0;
-        for (; i + 16 <= seen; i += 16)
-        {
-            top0 = Avx.Max(top0, Vector256.Load(logits + i));
-            top1 = Avx.Max(top1, Vector256.Load(logits + i + 8));
-        }
+    public static float Largest(float* logits, int seen) => SoftmaxRowAvx2.Largest(logits, seen);
 
-        for (; i < seen; i += 8)
-        {
-            Vector256<float> lanes = LaneMasks.First256(seen - i).AsSingle();
-            top0 = Avx.Max(top0, Avx.BlendVariable(lowest, Vector256.Load(logits + i), lanes));
-        }
-
-        return HorizontalAvx2.Largest(Avx.Max(top0, top1));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Weigh(float* logits, float top, int seen, int extent)
-    {
-        Vector256<float> tops = Vector256.Create(top);
-        Vector256<float> sum0 = Vector256<float>.Zero;
-        Vector256<float> sum1 = Vector256<float>.Zero;
-        int i = 0;
-        for (; i + 16 <= seen; i += 16)
-        {
-            Vector256<float> w0 = ExpAvx2.VectorUpTo88(Vector256.Load(logits + i) - tops);
-            Vector256<float> w1 = ExpAvx2.VectorUpTo88(Vector256.Load(logits + i + 8) - tops);
-            w0.Store(logits + i);
-            w1.Store(logits + i + 8);
-            sum0 += w0;
-            sum1 += w1;
-        }
-
-        for (; i < seen; i += 8)
-        {
-            Vector256<float> lanes = LaneMasks.First256(seen - i).AsSingle();
-            Vector256<float> w = ExpAvx2.VectorUpTo88(Vector256.Load(logits + i) - tops) & lanes;
-            w.Store(logits + i);
-            sum0 += w;
-        }
-
-        for (; i < extent; i += 8)
-        {
-            Vector256<float>.Zero.Store(logits + i);
-        }
-
-        return Vector256.Sum(sum0 + sum1);
-    }
+    public static float Weigh(float* logits, float top, int seen) => SoftmaxRowAvx2.Weigh(logits, seen, top);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Values(

@@ -37,61 +37,9 @@ internal readonly unsafe struct DenseAttentionAvx512 : IDenseTiles
 
     public static float Exp(float x) => ExpAvx512.VectorUpTo88(Vector512.Create(x)).ToScalar();
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(float* logits, int seen)
-    {
-        Vector512<float> lowest = Vector512.Create(float.NegativeInfinity);
-        int whole = seen & ~15;
-        Vector512<float> top0 = Avx512F.MaskLoad(logits + whole, LaneMasks.First512(seen & 15).AsSingle(), lowest);
-        Vector512<float> top1 = lowest;
-        int i = 0;
-        for (; i + 32 <= whole; i += 32)
-        {
-            top0 = Avx512F.Max(top0, Vector512.Load(logits + i));
-            top1 = Avx512F.Max(top1, Vector512.Load(logits + i + 16));
-        }
+    public static float Largest(float* logits, int seen) => SoftmaxRowAvx512.Largest(logits, seen);
 
-        if (i < whole)
-        {
-            top0 = Avx512F.Max(top0, Vector512.Load(logits + i));
-        }
-
-        return HorizontalAvx512.Largest(Avx512F.Max(top0, top1));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Weigh(float* logits, float top, int seen, int extent)
-    {
-        Vector512<float> tops = Vector512.Create(top);
-        Vector512<float> sum0 = Vector512<float>.Zero;
-        Vector512<float> sum1 = Vector512<float>.Zero;
-        int i = 0;
-        for (; i + 32 <= seen; i += 32)
-        {
-            Vector512<float> w0 = ExpAvx512.VectorUpTo88(Vector512.Load(logits + i) - tops);
-            Vector512<float> w1 = ExpAvx512.VectorUpTo88(Vector512.Load(logits + i + 16) - tops);
-            w0.Store(logits + i);
-            w1.Store(logits + i + 16);
-            sum0 += w0;
-            sum1 += w1;
-        }
-
-        for (; i < seen; i += 16)
-        {
-            Vector512<float> lanes = LaneMasks.First512(seen - i).AsSingle();
-            Vector512<float> w = ExpAvx512.VectorUpTo88(Vector512.Load(logits + i) - tops);
-            w = Vector512.ConditionalSelect(lanes, w, Vector512<float>.Zero);
-            w.Store(logits + i);
-            sum0 += w;
-        }
-
-        for (; i < extent; i += 16)
-        {
-            Vector512<float>.Zero.Store(logits + i);
-        }
-
-        return Vector512.Sum(sum0 + sum1);
-    }
+    public static float Weigh(float* logits, float top, int seen) => SoftmaxRowAvx512.Weigh(logits, seen, top);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Values(

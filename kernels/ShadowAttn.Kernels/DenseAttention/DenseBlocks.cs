@@ -21,10 +21,9 @@ internal unsafe interface IDenseTiles
     static abstract float Largest(float* logits, int seen);
 
     /// <summary>
-    /// Turns <paramref name="seen"/> logits into weights exp(logit - top), puts zeros behind them up to <paramref name="extent"/>, and returns
-    /// the sum of the weights. May write to the end of the row's last register.
+    /// Turns <paramref name="seen"/> logits into weights exp(logit - top) and returns their sum. What is behind them in the last register becomes 0.
     /// </summary>
-    static abstract float Weigh(float* logits, float top, int seen, int extent);
+    static abstract float Weigh(float* logits, float top, int seen);
 
     /// <summary>exp(x), x ≤ 0.</summary>
     static abstract float Exp(float x);
@@ -141,7 +140,12 @@ internal static unsafe class DenseBlocks<TTiles>
 
         for (int r = 0; r < count; r++)
         {
-            totals[r] = (totals[r] * shrink[r]) + TTiles.Weigh(logits + (r * TTiles.LogitStride), tops[r], seen[r], extent);
+            float* row = logits + (r * TTiles.LogitStride);
+            totals[r] = (totals[r] * shrink[r]) + TTiles.Weigh(row, tops[r], seen[r]);
+            if (seen[r] < extent)
+            {
+                new Span<float>(row + seen[r], extent - seen[r]).Clear();
+            }
         }
     }
 

@@ -40,17 +40,45 @@ internal static unsafe class ExpAvx512
 
     /// <summary>The same for x ≤ 88.7 or NaN, as weights of a softmax below its running maximum are; -∞ gives 0. One instruction less.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> VectorUpTo88(Vector512<float> x)
+    public static Vector512<float> VectorUpTo88(Vector512<float> x) => Weight(
+        x,
+        Vector512.Create(ExpScalar.Min),
+        Vector512.Create(ExpScalar.Log2E),
+        Vector512.Create(ExpScalar.Ln2High),
+        Vector512.Create(ExpScalar.Ln2Low),
+        Vector512.Create(ExpScalar.C6),
+        Vector512.Create(ExpScalar.C5),
+        Vector512.Create(ExpScalar.C4),
+        Vector512.Create(ExpScalar.C3),
+        Vector512.Create(ExpScalar.C2),
+        Vector512<float>.One);
+
+    /// <summary>
+    /// The same with the constants from the caller: a long loop that has them from memory keeps them in registers, while literals are loaded
+    /// anew in every turn.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Weight(
+        Vector512<float> x,
+        Vector512<float> min,
+        Vector512<float> log2E,
+        Vector512<float> ln2High,
+        Vector512<float> ln2Low,
+        Vector512<float> c6,
+        Vector512<float> c5,
+        Vector512<float> c4,
+        Vector512<float> c3,
+        Vector512<float> c2,
+        Vector512<float> one)
     {
-        Vector512<float> n = Avx512F.RoundScale(x * Vector512.Create(ExpScalar.Log2E), 0);
-        Vector512<float> r = Avx512F.FusedMultiplyAddNegated(n, Vector512.Create(ExpScalar.Ln2High), x);
-        r = Avx512F.FusedMultiplyAddNegated(n, Vector512.Create(ExpScalar.Ln2Low), r);
-        Vector512<float> p = Avx512F.FusedMultiplyAdd(Vector512.Create(ExpScalar.C6), r, Vector512.Create(ExpScalar.C5));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(ExpScalar.C4));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(ExpScalar.C3));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(ExpScalar.C2));
-        p = Avx512F.FusedMultiplyAdd(p * r, r, r + Vector512<float>.One);
-        p = Avx512F.Scale(p, n);
-        return Vector512.ConditionalSelect(Avx512F.CompareLessThan(x, Vector512.Create(ExpScalar.Min)), Vector512<float>.Zero, p);
+        Vector512<float> n = Avx512F.RoundScale(x * log2E, 0);
+        Vector512<float> r = Avx512F.FusedMultiplyAddNegated(n, ln2High, x);
+        r = Avx512F.FusedMultiplyAddNegated(n, ln2Low, r);
+        Vector512<float> p = Avx512F.FusedMultiplyAdd(c6, r, c5);
+        p = Avx512F.FusedMultiplyAdd(p, r, c4);
+        p = Avx512F.FusedMultiplyAdd(p, r, c3);
+        p = Avx512F.FusedMultiplyAdd(p, r, c2);
+        p = Avx512F.FusedMultiplyAdd(p * r, r, r + one);
+        return Vector512.ConditionalSelect(Avx512F.CompareNotLessThan(x, min), Avx512F.Scale(p, n), Vector512<float>.Zero);
     }
 }

@@ -74,7 +74,33 @@ public readonly unsafe struct GatherAttentionKernel
     /// </summary>
     public readonly delegate*<GatherArguments*, void> Attend;
 
-    internal GatherAttentionKernel(delegate*<GatherArguments*, void> attend) => Attend = attend;
+    private readonly delegate*<GatherArguments*, int, void> _attendTile;
+
+    internal GatherAttentionKernel(delegate*<GatherArguments*, void> attend, delegate*<GatherArguments*, int, void> attendTile = null)
+    {
+        Attend = attend;
+        _attendTile = attendTile;
+    }
+
+    /// <summary>
+    /// <see cref="Attend"/> for a tile of neighbouring pairs that share keys and values, with the same results. Variants read the keys of all
+    /// pairs before any values: what neighbours keep is much the same, so half as much has to stay in the cache.
+    /// </summary>
+    /// <param name="pairs">The arguments of each pair, with a scratch of its own.</param>
+    /// <param name="count">Number of pairs.</param>
+    public void AttendTile(GatherArguments* pairs, int count)
+    {
+        if (_attendTile is not null)
+        {
+            _attendTile(pairs, count);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            Attend(pairs + i);
+        }
+    }
 }
 
 /// <summary>Exact attention of one or two query rows over the keys that they keep.</summary>

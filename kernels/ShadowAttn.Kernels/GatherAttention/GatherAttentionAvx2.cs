@@ -5,67 +5,96 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAvx2"/>), a softmax per row, weighted values
-/// (<see cref="GatherValuesAvx2"/>). Scratch: scaled queries in chunks of 8 channels, [dim/8][2 rows][8]; sums of row 0 and 1; weights of
-/// row 0 and 1, each those of the shared keys followed by its own.
+/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAvx2"/>) and a softmax per row; then
+/// weighted values (<see cref="GatherValuesAvx2"/>). A tile of pairs that keep many keys goes through these steps together. Scratch:
+/// <see cref="GatherLayout"/>.
 /// </summary>
 internal static unsafe class GatherAttentionAvx2
 {
     private const int MaxBlocks = 6;
 
-    public static GatherAttentionKernel Kernel => new(&Attend);
+    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Attend(GatherArguments* a)
     {
-        int dim = a->Dim;
-        int padded = (dim + 7) & ~7;
-        SplitCounts counts = a->Counts;
-        bool pair = a->Row1.Query is not null;
-        float* queries = a->Scratch;
-        float* sums0 = queries + (2 * padded);
-        float* sums1 = sums0 + padded;
-        float* weights0 = sums1 + padded;
-        float* weights1 = weights0 + ((counts.Both + counts.First + 31) & ~15);
+        ReadKeys(a);
+        ReadValues(a);
+    }
 
-        Scale(a->Row0.Query, dim, a->Scale, queries);
-        if (pair)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AttendTile(GatherArguments* pairs, int count)
+    {
+        if (!GatherLayout.KeysFirst(pairs))
         {
-            Scale(a->Row1.Query, dim, a->Scale, queries + 8);
-            GatherLogitsAvx2.Pair(queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, weights0, weights1);
-            GatherLogitsAvx2.One(queries + 8, a->Keys, a->KeyStride, dim, a->Second, counts.Second, weights1 + counts.Both);
-        }
-        else
-        {
-            GatherLogitsAvx2.One(queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, weights0);
-        }
-
-        GatherLogitsAvx2.One(queries, a->Keys, a->KeyStride, dim, a->First, counts.First, weights0 + counts.Both);
-
-        float factor0 = Softmax(weights0, counts.Both + counts.First, &a->Row0, dim, sums0);
-        if (pair)
-        {
-            float factor1 = Softmax(weights1, counts.Both + counts.Second, &a->Row1, dim, sums1);
-            Accumulate(a, weights0, weights1, sums0, sums1);
-            Finish(sums1, dim, factor1, a->Row1.Output);
-        }
-        else
-        {
-            GatherArguments own = *a;
-            own.Counts.Second = 0;
-            if (counts.Both != 0)
+            for (int i = 0; i < count; i++)
             {
-                own.First = a->Both;
-                own.Counts = new SplitCounts { First = counts.Both };
-                Accumulate(&own, weights0, weights0, sums0, sums1);
-                own.First = a->First;
-                own.Counts.First = counts.First;
+                Attend(pairs + i);
             }
 
-            Accumulate(&own, weights0 + counts.Both, weights0, sums0, sums1);
+            return;
         }
 
-        Finish(sums0, dim, factor0, a->Row0.Output);
+        for (int i = 0; i < count; i++)
+        {
+            ReadKeys(pairs + i);
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            ReadValues(pairs + i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ReadKeys(GatherArguments* a)
+    {
+        int dim = a->Dim;
+        SplitCounts counts = a->Counts;
+        GatherLayout layout = new(a);
+        Scale(a->Row0.Query, dim, a->Scale, layout.Queries);
+        if (a->Row1.Query is not null)
+        {
+            Scale(a->Row1.Query, dim, a->Scale, layout.Queries + 8);
+            GatherLogitsAvx2.Pair(
+                layout.Queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, layout.Weights0, layout.Weights1);
+            GatherLogitsAvx2.One(layout.Queries + 8, a->Keys, a->KeyStride, dim, a->Second, counts.Second, layout.Weights1 + counts.Both);
+            layout.Factors[1] = Softmax(layout.Weights1, counts.Both + counts.Second, &a->Row1, dim, layout.Sums1);
+        }
+        else
+        {
+            GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, layout.Weights0);
+        }
+
+        GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, a->First, counts.First, layout.Weights0 + counts.Both);
+        layout.Factors[0] = Softmax(layout.Weights0, counts.Both + counts.First, &a->Row0, dim, layout.Sums0);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ReadValues(GatherArguments* a)
+    {
+        int dim = a->Dim;
+        GatherLayout layout = new(a);
+        if (a->Row1.Query is not null)
+        {
+            Accumulate(a, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
+            Finish(layout.Sums1, dim, layout.Factors[1], a->Row1.Output);
+        }
+        else
+        {
+            int both = a->Counts.Both;
+            GatherArguments own = *a;
+            own.Counts = new SplitCounts { First = a->Counts.First };
+            Accumulate(&own, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
+            if (both != 0)
+            {
+                own.First = a->Both;
+                own.Counts.First = both;
+                Accumulate(&own, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
+            }
+        }
+
+        Finish(layout.Sums0, dim, layout.Factors[0], a->Row0.Output);
     }
 
     /// <summary>Chunks of 8 channels, 16 elements apart; zero behind dim.</summary>
@@ -86,32 +115,8 @@ internal static unsafe class GatherAttentionAvx2
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Softmax(float* weights, int n, GatherRow* row, int dim, float* sums)
     {
-        Vector256<float> lowest = Vector256.Create(float.NegativeInfinity);
-        int whole = n & ~7;
-        Vector256<float> rest = LaneMasks.First256(n & 7).AsSingle();
-        Vector256<float> tops = Avx.BlendVariable(lowest, Avx.MaskLoad(weights + whole, rest), rest);
-        for (int i = 0; i < whole; i += 8)
-        {
-            tops = Avx.Max(tops, Vector256.Load(weights + i));
-        }
-
-        float top = HorizontalAvx2.Largest(tops);
-        tops = Vector256.Create(top);
-        Vector256<float> sum = Vector256<float>.Zero;
-        for (int i = 0; i < whole; i += 8)
-        {
-            Vector256<float> w = ExpAvx2.VectorUpTo88(Vector256.Load(weights + i) - tops);
-            w.Store(weights + i);
-            sum += w;
-        }
-
-        if (whole != n)
-        {
-            Vector256<float> w = ExpAvx2.VectorUpTo88(Avx.MaskLoad(weights + whole, rest) - tops) & rest;
-            w.Store(weights + whole);
-            sum += w;
-        }
-
+        float top = SoftmaxRowAvx2.Largest(weights, n);
+        float sum = SoftmaxRowAvx2.Weigh(weights, n, top);
         float tail = GatherTail.Mass(row, top);
         Vector256<float> tails = Vector256.Create(tail);
         for (int d = 0; d < dim; d += 8)
@@ -122,7 +127,7 @@ internal static unsafe class GatherAttentionAvx2
             start.Store(sums + d);
         }
 
-        return 1 / (Vector256.Sum(sum) + tail);
+        return 1 / (sum + tail);
     }
 
     private static void Accumulate(GatherArguments* a, float* weights0, float* weights1, float* sums0, float* sums1)

@@ -5,67 +5,95 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAvx512"/>), a softmax per row, weighted values
-/// (<see cref="GatherValuesAvx512"/>). Scratch: scaled queries in chunks of 16 channels, [dim/16][2 rows][16]; sums of row 0 and 1; weights of
-/// row 0 and 1, each those of the shared keys followed by its own.
+/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAvx512"/>) and a softmax per row; then
+/// weighted values (<see cref="GatherValuesAvx512"/>). A tile of pairs that keep many keys goes through these steps together. Scratch:
+/// <see cref="GatherLayout"/>.
 /// </summary>
 internal static unsafe class GatherAttentionAvx512
 {
     private const int MaxBlocks = 10;
 
-    public static GatherAttentionKernel Kernel => new(&Attend);
+    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Attend(GatherArguments* a)
     {
-        int dim = a->Dim;
-        int padded = (dim + 15) & ~15;
-        SplitCounts counts = a->Counts;
-        bool pair = a->Row1.Query is not null;
-        float* queries = a->Scratch;
-        float* sums0 = queries + (2 * padded);
-        float* sums1 = sums0 + padded;
-        float* weights0 = sums1 + padded;
-        float* weights1 = weights0 + ((counts.Both + counts.First + 31) & ~15);
+        ReadKeys(a);
+        ReadValues(a);
+    }
 
-        Scale(a->Row0.Query, dim, a->Scale, queries);
-        if (pair)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AttendTile(GatherArguments* pairs, int count)
+    {
+        if (!GatherLayout.KeysFirst(pairs))
         {
-            Scale(a->Row1.Query, dim, a->Scale, queries + 16);
-            Pair(a, queries, weights0, weights1);
-            One(a, queries + 16, a->Second, counts.Second, weights1 + counts.Both);
-        }
-        else
-        {
-            One(a, queries, a->Both, counts.Both, weights0);
-        }
-
-        One(a, queries, a->First, counts.First, weights0 + counts.Both);
-
-        float factor0 = Softmax(weights0, counts.Both + counts.First, &a->Row0, dim, sums0);
-        if (pair)
-        {
-            float factor1 = Softmax(weights1, counts.Both + counts.Second, &a->Row1, dim, sums1);
-            Accumulate(a, weights0, weights1, sums0, sums1);
-            Finish(sums1, dim, factor1, a->Row1.Output);
-        }
-        else
-        {
-            GatherArguments own = *a;
-            own.Counts.Second = 0;
-            if (counts.Both != 0)
+            for (int i = 0; i < count; i++)
             {
-                own.First = a->Both;
-                own.Counts = new SplitCounts { First = counts.Both };
-                Accumulate(&own, weights0, weights0, sums0, sums1);
-                own.First = a->First;
-                own.Counts.First = counts.First;
+                Attend(pairs + i);
             }
 
-            Accumulate(&own, weights0 + counts.Both, weights0, sums0, sums1);
+            return;
         }
 
-        Finish(sums0, dim, factor0, a->Row0.Output);
+        for (int i = 0; i < count; i++)
+        {
+            ReadKeys(pairs + i);
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            ReadValues(pairs + i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ReadKeys(GatherArguments* a)
+    {
+        int dim = a->Dim;
+        SplitCounts counts = a->Counts;
+        GatherLayout layout = new(a);
+        Scale(a->Row0.Query, dim, a->Scale, layout.Queries);
+        if (a->Row1.Query is not null)
+        {
+            Scale(a->Row1.Query, dim, a->Scale, layout.Queries + 16);
+            Pair(a, layout.Queries, layout.Weights0, layout.Weights1);
+            One(a, layout.Queries + 16, a->Second, counts.Second, layout.Weights1 + counts.Both);
+            layout.Factors[1] = Softmax(layout.Weights1, counts.Both + counts.Second, &a->Row1, dim, layout.Sums1);
+        }
+        else
+        {
+            One(a, layout.Queries, a->Both, counts.Both, layout.Weights0);
+        }
+
+        One(a, layout.Queries, a->First, counts.First, layout.Weights0 + counts.Both);
+        layout.Factors[0] = Softmax(layout.Weights0, counts.Both + counts.First, &a->Row0, dim, layout.Sums0);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ReadValues(GatherArguments* a)
+    {
+        int dim = a->Dim;
+        GatherLayout layout = new(a);
+        if (a->Row1.Query is not null)
+        {
+            Accumulate(a, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
+            Finish(layout.Sums1, dim, layout.Factors[1], a->Row1.Output);
+        }
+        else
+        {
+            int both = a->Counts.Both;
+            GatherArguments own = *a;
+            own.Counts = new SplitCounts { First = a->Counts.First };
+            Accumulate(&own, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
+            if (both != 0)
+            {
+                own.First = a->Both;
+                own.Counts.First = both;
+                Accumulate(&own, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
+            }
+        }
+
+        Finish(layout.Sums0, dim, layout.Factors[0], a->Row0.Output);
     }
 
     /// <summary>Chunks of 16 channels, 32 elements apart; zero behind dim.</summary>
@@ -86,46 +114,8 @@ internal static unsafe class GatherAttentionAvx512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Softmax(float* weights, int n, GatherRow* row, int dim, float* sums)
     {
-        Vector512<float> lowest = Vector512.Create(float.NegativeInfinity);
-        Vector512<float> rest = LaneMasks.First512(n & 15).AsSingle();
-        int whole = n & ~15;
-        Vector512<float> top0 = lowest;
-        Vector512<float> top1 = lowest;
-        int i = 0;
-        for (; i + 32 <= whole; i += 32)
-        {
-            top0 = Avx512F.Max(top0, Vector512.Load(weights + i));
-            top1 = Avx512F.Max(top1, Vector512.Load(weights + i + 16));
-        }
-
-        if (i < whole)
-        {
-            top0 = Avx512F.Max(top0, Vector512.Load(weights + i));
-        }
-
-        top1 = Avx512F.Max(top1, Avx512F.MaskLoad(weights + whole, rest, lowest));
-        float top = HorizontalAvx512.Largest(Avx512F.Max(top0, top1));
-        Vector512<float> tops = Vector512.Create(top);
-        Vector512<float> sum0 = Vector512<float>.Zero;
-        Vector512<float> sum1 = Vector512<float>.Zero;
-        for (i = 0; i + 32 <= whole; i += 32)
-        {
-            Vector512<float> w0 = ExpAvx512.VectorUpTo88(Vector512.Load(weights + i) - tops);
-            Vector512<float> w1 = ExpAvx512.VectorUpTo88(Vector512.Load(weights + i + 16) - tops);
-            w0.Store(weights + i);
-            w1.Store(weights + i + 16);
-            sum0 += w0;
-            sum1 += w1;
-        }
-
-        for (; i < n; i += 16)
-        {
-            Vector512<float> lanes = i < whole ? Vector512<float>.AllBitsSet : rest;
-            Vector512<float> w = ExpAvx512.VectorUpTo88(Avx512F.MaskLoad(weights + i, lanes, lowest) - tops);
-            w.Store(weights + i);
-            sum0 += w;
-        }
-
+        float top = SoftmaxRowAvx512.Largest(weights, n);
+        float sum = SoftmaxRowAvx512.Weigh(weights, n, top);
         float tail = GatherTail.Mass(row, top);
         Vector512<float> tails = Vector512.Create(tail);
         for (int d = 0; d < dim; d += 16)
@@ -136,7 +126,7 @@ internal static unsafe class GatherAttentionAvx512
             start.Store(sums + d);
         }
 
-        return 1 / (Vector512.Sum(sum0 + sum1) + tail);
+        return 1 / (sum + tail);
     }
 
     /// <summary>

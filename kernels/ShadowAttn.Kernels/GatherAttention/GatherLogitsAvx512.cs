@@ -12,7 +12,7 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal static unsafe class GatherLogitsAvx512
 {
-    private const int Ahead = 12;
+    private const int Ahead = 8;
 
     /// <summary>q0·k and q1·k of the listed keys, added to what is there when <paramref name="add"/>; writes up to 3 entries behind each result.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

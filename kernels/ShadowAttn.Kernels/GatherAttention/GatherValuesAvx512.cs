@@ -10,7 +10,7 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal static unsafe class GatherValuesAvx512
 {
-    private const int Ahead = 12;
+    private const int Ahead = 8;
 
     /// <summary>
     /// sums0 and sums1 [TBlocks·16] += Σ weights·values: over <c>Both</c> for each row, then over <c>First</c> for row 0 and <c>Second</c> for row 1.
