@@ -39,7 +39,7 @@ internal sealed unsafe class ByteMatMulStep : Step
         internal bool HasBias;
         internal MatMulBias Bias;
 
-        internal long RowsOffset, ColumnsOffset, PackedOffset, ColumnSumsOffset, ProductsOffset, ProductsStride;
+        internal long RowsOffset, ColumnsOffset, PackedOffset, ColumnTermsOffset, ColumnBiasesOffset, ProductsOffset, ProductsStride;
 
         internal byte* In0, In1, Out, BiasData, Scratch;
         internal sbyte* RowsOf0, ColumnsOf1;
@@ -101,7 +101,8 @@ internal sealed unsafe class ByteMatMulStep : Step
         job.PackedOffset = Reserve(ref offset, kernel.PackedBytes(job.Columns, job.Inner));
         if (job.ShiftOnly < 0)
         {
-            job.ColumnSumsOffset = Reserve(ref offset, shape.Columns * sizeof(long));
+            job.ColumnTermsOffset = Reserve(ref offset, shape.Columns * sizeof(double));
+            job.ColumnBiasesOffset = Reserve(ref offset, shape.Columns * sizeof(double));
             job.ProductsStride = job.RowsPerPart * shape.Columns * sizeof(int);
             job.ProductsOffset = Reserve(ref offset, Parts(job.Rows, job.RowsPerPart) * job.ProductsStride);
         }
@@ -175,7 +176,7 @@ internal sealed unsafe class ByteMatMulStep : Step
         return (sbyte*)copy;
     }
 
-    /// <summary>Packs some tiles of columns, and sums them up where an offset of in0 needs it.</summary>
+    /// <summary>Packs some tiles of columns, and finds what their offsets and biases add to each column.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void PackPart(void* state, int part)
     {
@@ -188,10 +189,12 @@ internal sealed unsafe class ByteMatMulStep : Step
         {
             return;
         }
-        long* sums = (long*)(job.Scratch + job.ColumnSumsOffset);
+        double* terms = (double*)(job.Scratch + job.ColumnTermsOffset);
+        double* biases = (double*)(job.Scratch + job.ColumnBiasesOffset);
         for (int column = first; column < last; column++, columns += job.Inner)
         {
-            sums[column] = job.Shift0 == 0 ? 0 : (Sum(columns, job.Inner) + job.Shift1 * job.Inner) * job.Shift0;
+            terms[column] = job.Shift0 == 0 ? 0 : (Sum(columns, job.Inner) + job.Shift1 * job.Inner) * job.Shift0;
+            biases[column] = job.HasBias ? job.Bias.StepsAt(job.BiasData, column) + 0.5 : 0.5;
         }
     }
 
@@ -220,16 +223,13 @@ internal sealed unsafe class ByteMatMulStep : Step
         int* products = (int*)(job.Scratch + job.ProductsOffset + part * job.ProductsStride);
         sbyte* a = job.RowsOf0 + (long)first * job.Inner;
         job.Kernel.Products(a, job.Inner, rows, job.Scratch + job.PackedOffset, job.Columns, job.Inner, products, job.Columns);
-        long* columnSums = (long*)(job.Scratch + job.ColumnSumsOffset);
+        double* terms = (double*)(job.Scratch + job.ColumnTermsOffset);
+        double* biases = (double*)(job.Scratch + job.ColumnBiasesOffset);
         byte* result = job.Out + (long)first * job.Columns;
         for (int row = 0; row < rows; row++)
         {
-            long rowSum = job.Shift1 == 0 ? 0 : Sum(a, job.Inner) * job.Shift1;
-            for (int column = 0; column < job.Columns; column++)
-            {
-                double bias = job.HasBias ? job.Bias.StepsAt(job.BiasData, column) + 0.5 : 0.5;
-                result[column] = (byte)job.Requantizer.Store(products[column] + rowSum + columnSums[column], bias);
-            }
+            double rowTerm = job.Shift1 == 0 ? 0 : Sum(a, job.Inner) * job.Shift1;
+            job.Requantizer.StoreBytes(products, rowTerm, terms, biases, job.Columns, result);
             a += job.Inner;
             products += job.Columns;
             result += job.Columns;

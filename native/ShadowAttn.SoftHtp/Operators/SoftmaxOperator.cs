@@ -74,20 +74,72 @@ internal sealed class SoftmaxOperator : Operator
             Job job = _job;
             job.Source = inputs[0];
             job.Target = outputs[0];
-            workers.Run((int)((job.Rows + RowsPerPart - 1) / RowsPerPart), &ComputePart, &job);
+            workers.Run(
+                (int)((job.Rows + RowsPerPart - 1) / RowsPerPart), DataTypes.Bytes(job.SourceType) == 1 ? &ComputeByteRows : &ComputeWideRows, &job);
         }
 
+        /// <summary>8-bit rows: counts per value give max and sum, and every value has one result.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        static void ComputePart(void* state, int part)
+        static void ComputeByteRows(void* state, int part)
+        {
+            ref readonly Job job = ref *(Job*)state;
+            byte flip = job.SourceType == QNN_DATATYPE_SFIXED_POINT_8 ? (byte)128 : (byte)0;
+            double* exponentials = stackalloc double[256];
+            int* counts = stackalloc int[256];
+            float* results = stackalloc float[256];
+            byte* stored = stackalloc byte[256];
+            for (int distance = 0; distance < 256; distance++)
+            {
+                exponentials[distance] = Math.Exp(-job.Rate * distance);
+            }
+            long lastRow = Math.Min((part + 1L) * RowsPerPart, job.Rows);
+            for (long row = (long)part * RowsPerPart; row < lastRow; row++)
+            {
+                byte* source = job.Source + row * job.Length;
+                new Span<int>(counts, 256).Clear();
+                for (long i = 0; i < job.Length; i++)
+                {
+                    counts[source[i]]++;
+                }
+                int max = 255;
+                while (counts[max ^ flip] == 0)
+                {
+                    max--;
+                }
+                double sum = 0;
+                for (int value = 0; value <= max; value++)
+                {
+                    sum += counts[value ^ flip] * exponentials[max - value];
+                }
+                for (int value = 0; value <= max; value++)
+                {
+                    double share = exponentials[max - value] / sum;
+                    results[value ^ flip] = (float)share;
+                    stored[value ^ flip] = (byte)(job.TargetType == QNN_DATATYPE_FLOAT_32 ? 0 : job.Requantizer.Store(share));
+                }
+                if (job.TargetType == QNN_DATATYPE_FLOAT_32)
+                {
+                    float* target = (float*)job.Target + row * job.Length;
+                    for (long i = 0; i < job.Length; i++)
+                    {
+                        target[i] = results[source[i]];
+                    }
+                }
+                else
+                {
+                    byte* target = job.Target + row * job.Length;
+                    for (long i = 0; i < job.Length; i++)
+                    {
+                        target[i] = stored[source[i]];
+                    }
+                }
+            }
+        }
+
+        static void ComputeWideRows(void* state, int part)
         {
             ref readonly Job job = ref *(Job*)state;
             long lastRow = Math.Min((part + 1L) * RowsPerPart, job.Rows);
-            // exp(-rate·distance) of the distances that occur most, so that an 8-bit row needs 256 exponentials at most.
-            float* exponentials = stackalloc float[256];
-            for (int distance = 0; distance < 256; distance++)
-            {
-                exponentials[distance] = (float)Math.Exp(-job.Rate * distance);
-            }
             for (long row = (long)part * RowsPerPart; row < lastRow; row++)
             {
                 long start = row * job.Length;
@@ -99,12 +151,11 @@ internal sealed class SoftmaxOperator : Operator
                 double sum = 0;
                 for (long i = 0; i < job.Length; i++)
                 {
-                    sum += Exponential(job, exponentials, max - FixedPoint.Load(job.Source, job.SourceType, start + i));
+                    sum += Math.Exp(-job.Rate * (max - FixedPoint.Load(job.Source, job.SourceType, start + i)));
                 }
-                double inverse = 1 / sum;
                 for (long i = 0; i < job.Length; i++)
                 {
-                    double share = inverse * Exponential(job, exponentials, max - FixedPoint.Load(job.Source, job.SourceType, start + i));
+                    double share = Math.Exp(-job.Rate * (max - FixedPoint.Load(job.Source, job.SourceType, start + i))) / sum;
                     if (job.TargetType == QNN_DATATYPE_FLOAT_32)
                     {
                         ((float*)job.Target)[start + i] = (float)share;
@@ -116,9 +167,5 @@ internal sealed class SoftmaxOperator : Operator
                 }
             }
         }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static double Exponential(in Job job, float* exponentials, int distance) =>
-            (uint)distance < 256 ? exponentials[distance] : Math.Exp(-job.Rate * distance);
     }
 }

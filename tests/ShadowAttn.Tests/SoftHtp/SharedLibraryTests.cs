@@ -126,16 +126,16 @@ public class SharedLibraryTests
         {
             while (!Volatile.Read(ref done))
             {
-                rounds++;
+                Volatile.Write(ref rounds, rounds + 1);
             }
         });
         spinning.Start();
+        SpinWait.SpinUntil(() => Volatile.Read(ref rounds) > 0);
         for (int i = 0; i < 20; i++)
         {
             GC.Collect(0, GCCollectionMode.Forced, blocking: true);
         }
         Volatile.Write(ref done, true);
         spinning.Join();
-        Assert.True(rounds > 0);
     }
 }
