@@ -52,21 +52,22 @@ internal static unsafe class GatherAttentionAvx2
         int dim = a->Dim;
         SplitCounts counts = a->Counts;
         GatherLayout layout = new(a);
+        layout.CopyLists(a);
         Scale(a->Row0.Query, dim, a->Scale, layout.Queries);
         if (a->Row1.Query is not null)
         {
             Scale(a->Row1.Query, dim, a->Scale, layout.Queries + 8);
             GatherLogitsAvx2.Pair(
-                layout.Queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, layout.Weights0, layout.Weights1);
-            GatherLogitsAvx2.One(layout.Queries + 8, a->Keys, a->KeyStride, dim, a->Second, counts.Second, layout.Weights1 + counts.Both);
+                layout.Queries, a->Keys, a->KeyStride, dim, layout.Both, counts.Both, layout.Weights0, layout.Weights1);
+            GatherLogitsAvx2.One(layout.Queries + 8, a->Keys, a->KeyStride, dim, layout.Second, counts.Second, layout.Weights1 + counts.Both);
             layout.Factors[1] = Softmax(layout.Weights1, counts.Both + counts.Second, &a->Row1, dim, layout.Sums1);
         }
         else
         {
-            GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, a->Both, counts.Both, layout.Weights0);
+            GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, layout.Both, counts.Both, layout.Weights0);
         }
 
-        GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, a->First, counts.First, layout.Weights0 + counts.Both);
+        GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, layout.First, counts.First, layout.Weights0 + counts.Both);
         layout.Factors[0] = Softmax(layout.Weights0, counts.Both + counts.First, &a->Row0, dim, layout.Sums0);
     }
 
@@ -75,22 +76,22 @@ internal static unsafe class GatherAttentionAvx2
     {
         int dim = a->Dim;
         GatherLayout layout = new(a);
+        GatherLists lists = new() { Both = layout.Both, First = layout.First, Second = layout.Second, Counts = a->Counts };
         if (a->Row1.Query is not null)
         {
-            Accumulate(a, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
+            Accumulate(a, &lists, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
             Finish(layout.Sums1, dim, layout.Factors[1], a->Row1.Output);
         }
         else
         {
             int both = a->Counts.Both;
-            GatherArguments own = *a;
-            own.Counts = new SplitCounts { First = a->Counts.First };
-            Accumulate(&own, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
+            lists.Counts = new SplitCounts { First = a->Counts.First };
+            Accumulate(a, &lists, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
             if (both != 0)
             {
-                own.First = a->Both;
-                own.Counts.First = both;
-                Accumulate(&own, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
+                lists.First = layout.Both;
+                lists.Counts.First = both;
+                Accumulate(a, &lists, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
             }
         }
 
@@ -130,7 +131,7 @@ internal static unsafe class GatherAttentionAvx2
         return 1 / (sum + tail);
     }
 
-    private static void Accumulate(GatherArguments* a, float* weights0, float* weights1, float* sums0, float* sums1)
+    private static void Accumulate(GatherArguments* a, GatherLists* lists, float* weights0, float* weights1, float* sums0, float* sums1)
     {
         int blocks = a->Dim / 8;
         int passes = (blocks + MaxBlocks - 1) / MaxBlocks;
@@ -143,12 +144,12 @@ internal static unsafe class GatherAttentionAvx2
             float* s1 = sums1 + (block * 8);
             switch (count)
             {
-                case 1: GatherValuesAvx2.Accumulate<Blocks1>(a, values, weights0, weights1, s0, s1); break;
-                case 2: GatherValuesAvx2.Accumulate<Blocks2>(a, values, weights0, weights1, s0, s1); break;
-                case 3: GatherValuesAvx2.Accumulate<Blocks3>(a, values, weights0, weights1, s0, s1); break;
-                case 4: GatherValuesAvx2.Accumulate<Blocks4>(a, values, weights0, weights1, s0, s1); break;
-                case 5: GatherValuesAvx2.Accumulate<Blocks5>(a, values, weights0, weights1, s0, s1); break;
-                default: GatherValuesAvx2.Accumulate<Blocks6>(a, values, weights0, weights1, s0, s1); break;
+                case 1: GatherValuesAvx2.Accumulate<Blocks1>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
+                case 2: GatherValuesAvx2.Accumulate<Blocks2>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
+                case 3: GatherValuesAvx2.Accumulate<Blocks3>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
+                case 4: GatherValuesAvx2.Accumulate<Blocks4>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
+                case 5: GatherValuesAvx2.Accumulate<Blocks5>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
+                default: GatherValuesAvx2.Accumulate<Blocks6>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
             }
 
             block += count;
@@ -157,7 +158,7 @@ internal static unsafe class GatherAttentionAvx2
         int done = blocks * 8;
         if (done != a->Dim)
         {
-            GatherValuesAvx2.AccumulateRest(a, a->Dim - done, a->Values + done, weights0, weights1, sums0 + done, sums1 + done);
+            GatherValuesAvx2.AccumulateRest(lists, a->Dim - done, a->Values + done, a->ValueStride, weights0, weights1, sums0 + done, sums1 + done);
         }
     }
 

@@ -52,20 +52,21 @@ internal static unsafe class GatherAttentionAvx512
         int dim = a->Dim;
         SplitCounts counts = a->Counts;
         GatherLayout layout = new(a);
+        layout.CopyLists(a);
         Scale(a->Row0.Query, dim, a->Scale, layout.Queries);
         if (a->Row1.Query is not null)
         {
             Scale(a->Row1.Query, dim, a->Scale, layout.Queries + 16);
-            Pair(a, layout.Queries, layout.Weights0, layout.Weights1);
-            One(a, layout.Queries + 16, a->Second, counts.Second, layout.Weights1 + counts.Both);
+            Pair(a, layout.Queries, layout.Both, layout.Weights0, layout.Weights1);
+            One(a, layout.Queries + 16, layout.Second, counts.Second, layout.Weights1 + counts.Both);
             layout.Factors[1] = Softmax(layout.Weights1, counts.Both + counts.Second, &a->Row1, dim, layout.Sums1);
         }
         else
         {
-            One(a, layout.Queries, a->Both, counts.Both, layout.Weights0);
+            One(a, layout.Queries, layout.Both, counts.Both, layout.Weights0);
         }
 
-        One(a, layout.Queries, a->First, counts.First, layout.Weights0 + counts.Both);
+        One(a, layout.Queries, layout.First, counts.First, layout.Weights0 + counts.Both);
         layout.Factors[0] = Softmax(layout.Weights0, counts.Both + counts.First, &a->Row0, dim, layout.Sums0);
     }
 
@@ -74,22 +75,22 @@ internal static unsafe class GatherAttentionAvx512
     {
         int dim = a->Dim;
         GatherLayout layout = new(a);
+        GatherLists lists = new() { Both = layout.Both, First = layout.First, Second = layout.Second, Counts = a->Counts };
         if (a->Row1.Query is not null)
         {
-            Accumulate(a, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
+            Accumulate(a, &lists, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
             Finish(layout.Sums1, dim, layout.Factors[1], a->Row1.Output);
         }
         else
         {
             int both = a->Counts.Both;
-            GatherArguments own = *a;
-            own.Counts = new SplitCounts { First = a->Counts.First };
-            Accumulate(&own, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
+            lists.Counts = new SplitCounts { First = a->Counts.First };
+            Accumulate(a, &lists, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
             if (both != 0)
             {
-                own.First = a->Both;
-                own.Counts.First = both;
-                Accumulate(&own, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
+                lists.First = layout.Both;
+                lists.Counts.First = both;
+                Accumulate(a, &lists, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
             }
         }
 
@@ -140,7 +141,7 @@ internal static unsafe class GatherAttentionAvx512
         return left == 0 ? 0 : (left + passes - 1) / passes;
     }
 
-    private static void Pair(GatherArguments* a, float* queries, float* logits0, float* logits1)
+    private static void Pair(GatherArguments* a, float* queries, int* list, float* logits0, float* logits1)
     {
         int dim = a->Dim;
         for (int d = 0; d < dim;)
@@ -149,7 +150,6 @@ internal static unsafe class GatherAttentionAvx512
             float* q = queries + (2 * d);
             float* k = a->Keys + d;
             nint stride = a->KeyStride;
-            int* list = a->Both;
             int count = a->Counts.Both;
             int rest = dim % 16;
             bool add = d != 0;
@@ -202,29 +202,30 @@ internal static unsafe class GatherAttentionAvx512
         }
     }
 
-    private static void Accumulate(GatherArguments* a, float* weights0, float* weights1, float* sums0, float* sums1)
+    private static void Accumulate(GatherArguments* a, GatherLists* lists, float* weights0, float* weights1, float* sums0, float* sums1)
     {
         int dim = a->Dim;
         for (int d = 0; d < dim;)
         {
             int blocks = BlocksAt(dim, d);
             float* v = a->Values + d;
+            nint stride = a->ValueStride;
             float* s0 = sums0 + d;
             float* s1 = sums1 + d;
             int rest = dim % 16;
             switch (blocks)
             {
-                case 0: GatherValuesAvx512.Accumulate<PartBlock>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 1: GatherValuesAvx512.Accumulate<Blocks1>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 2: GatherValuesAvx512.Accumulate<Blocks2>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 3: GatherValuesAvx512.Accumulate<Blocks3>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 4: GatherValuesAvx512.Accumulate<Blocks4>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 5: GatherValuesAvx512.Accumulate<Blocks5>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 6: GatherValuesAvx512.Accumulate<Blocks6>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 7: GatherValuesAvx512.Accumulate<Blocks7>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 8: GatherValuesAvx512.Accumulate<Blocks8>(a, v, weights0, weights1, s0, s1, rest); break;
-                case 9: GatherValuesAvx512.Accumulate<Blocks9>(a, v, weights0, weights1, s0, s1, rest); break;
-                default: GatherValuesAvx512.Accumulate<Blocks10>(a, v, weights0, weights1, s0, s1, rest); break;
+                case 0: GatherValuesAvx512.Accumulate<PartBlock>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 1: GatherValuesAvx512.Accumulate<Blocks1>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 2: GatherValuesAvx512.Accumulate<Blocks2>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 3: GatherValuesAvx512.Accumulate<Blocks3>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 4: GatherValuesAvx512.Accumulate<Blocks4>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 5: GatherValuesAvx512.Accumulate<Blocks5>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 6: GatherValuesAvx512.Accumulate<Blocks6>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 7: GatherValuesAvx512.Accumulate<Blocks7>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 8: GatherValuesAvx512.Accumulate<Blocks8>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                case 9: GatherValuesAvx512.Accumulate<Blocks9>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
+                default: GatherValuesAvx512.Accumulate<Blocks10>(lists, v, stride, weights0, weights1, s0, s1, rest); break;
             }
 
             d += Math.Max(blocks, 1) * 16;

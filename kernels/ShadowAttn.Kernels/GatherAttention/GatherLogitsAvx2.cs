@@ -7,11 +7,12 @@ namespace ShadowAttn.Kernels;
 /// <summary>
 /// Logits of listed keys. Queries lie as chunks of 8 channels, [dim/8][2 rows][8], zero behind dim. Registers of the pair: 4 keys x 2 rows = 8
 /// accumulators, 2 query chunks, 1 key chunk, and a tree of horizontal additions that leaves the 8 sums in order. One row: 8 keys, 8
-/// accumulators, key chunks as memory operands. The first line of the key <see cref="Ahead"/> places later is fetched.
+/// accumulators, key chunks as memory operands. The first line of the key <see cref="Ahead"/> places later is fetched. Lists
+/// are padded as <see cref="GatherLayout"/> says, at least Ahead + 7 entries.
 /// </summary>
 internal static unsafe class GatherLogitsAvx2
 {
-    private const int Ahead = 12;
+    private const int Ahead = 8;
 
     /// <summary>q0·k and q1·k of the listed keys; writes up to 3 entries behind each of the two results.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -21,15 +22,14 @@ internal static unsafe class GatherLogitsAvx2
         Vector256<float> tail = LaneMasks.First256(dim & 7).AsSingle();
         for (int i = 0; i < count; i += 4)
         {
-            int last = count - 1;
             float* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 0 + Ahead, last)] * stride));
-            float* k1 = keys + (list[Math.Min(i + 1, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 1 + Ahead, last)] * stride));
-            float* k2 = keys + (list[Math.Min(i + 2, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 2 + Ahead, last)] * stride));
-            float* k3 = keys + (list[Math.Min(i + 3, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 3 + Ahead, last)] * stride));
+            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            float* k1 = keys + (list[i + 1] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            float* k2 = keys + (list[i + 2] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            float* k3 = keys + (list[i + 3] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
             Vector256<float> a0 = Vector256<float>.Zero;
             Vector256<float> a1 = Vector256<float>.Zero;
             Vector256<float> a2 = Vector256<float>.Zero;
@@ -89,23 +89,22 @@ internal static unsafe class GatherLogitsAvx2
         Vector256<float> tail = LaneMasks.First256(dim & 7).AsSingle();
         for (int i = 0; i < count; i += 8)
         {
-            int last = count - 1;
             float* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 0 + Ahead, last)] * stride));
-            float* k1 = keys + (list[Math.Min(i + 1, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 1 + Ahead, last)] * stride));
-            float* k2 = keys + (list[Math.Min(i + 2, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 2 + Ahead, last)] * stride));
-            float* k3 = keys + (list[Math.Min(i + 3, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 3 + Ahead, last)] * stride));
-            float* k4 = keys + (list[Math.Min(i + 4, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 4 + Ahead, last)] * stride));
-            float* k5 = keys + (list[Math.Min(i + 5, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 5 + Ahead, last)] * stride));
-            float* k6 = keys + (list[Math.Min(i + 6, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 6 + Ahead, last)] * stride));
-            float* k7 = keys + (list[Math.Min(i + 7, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 7 + Ahead, last)] * stride));
+            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            float* k1 = keys + (list[i + 1] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            float* k2 = keys + (list[i + 2] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            float* k3 = keys + (list[i + 3] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
+            float* k4 = keys + (list[i + 4] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 4] * stride));
+            float* k5 = keys + (list[i + 5] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 5] * stride));
+            float* k6 = keys + (list[i + 6] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 6] * stride));
+            float* k7 = keys + (list[i + 7] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 7] * stride));
             Vector256<float> a0 = Vector256<float>.Zero;
             Vector256<float> a1 = Vector256<float>.Zero;
             Vector256<float> a2 = Vector256<float>.Zero;

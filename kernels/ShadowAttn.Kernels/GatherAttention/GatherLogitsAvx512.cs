@@ -9,6 +9,7 @@ namespace ShadowAttn.Kernels;
 /// stay in registers: 20 for a pair of rows. A pair takes 4 keys at a time, one row after the other (whole rows in order use the caches
 /// better than columns of several rows): 8 accumulators, and a tree of shuffles and additions that leaves the 8 sums in order. One row: 8 keys,
 /// 8 accumulators. The first line of the key <see cref="Ahead"/> places later is fetched; its other lines follow by the hardware's prefetchers.
+/// Lists are padded as <see cref="GatherLayout"/> says, at least Ahead + 7 entries.
 /// </summary>
 internal static unsafe class GatherLogitsAvx512
 {
@@ -21,7 +22,7 @@ internal static unsafe class GatherLogitsAvx512
         where TBlocks : struct, IBlockCount
     {
         Vector512<float> part = LaneMasks.First512(rest).AsSingle();
-        int last = count - 1;
+
         Vector512<float> q0 = TBlocks.Count > 0 ? Vector512.Load(queries + 0) : default;
         Vector512<float> r0 = TBlocks.Count > 0 ? Vector512.Load(queries + 16) : default;
         Vector512<float> q1 = TBlocks.Count > 1 ? Vector512.Load(queries + 32) : default;
@@ -45,7 +46,7 @@ internal static unsafe class GatherLogitsAvx512
         for (int i = 0; i < count; i += 4)
         {
             float* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 0 + Ahead, last)] * stride));
+            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
             Vector512<float> x0 = First<TBlocks>(k0, part);
             Vector512<float> a0 = q0 * x0;
             Vector512<float> b0 = r0 * x0;
@@ -112,8 +113,8 @@ internal static unsafe class GatherLogitsAvx512
                 b0 = Avx512F.FusedMultiplyAdd(r9, x0, b0);
             }
 
-            float* k1 = keys + (list[Math.Min(i + 1, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 1 + Ahead, last)] * stride));
+            float* k1 = keys + (list[i + 1] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
             Vector512<float> x1 = First<TBlocks>(k1, part);
             Vector512<float> a1 = q0 * x1;
             Vector512<float> b1 = r0 * x1;
@@ -180,8 +181,8 @@ internal static unsafe class GatherLogitsAvx512
                 b1 = Avx512F.FusedMultiplyAdd(r9, x1, b1);
             }
 
-            float* k2 = keys + (list[Math.Min(i + 2, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 2 + Ahead, last)] * stride));
+            float* k2 = keys + (list[i + 2] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
             Vector512<float> x2 = First<TBlocks>(k2, part);
             Vector512<float> a2 = q0 * x2;
             Vector512<float> b2 = r0 * x2;
@@ -248,8 +249,8 @@ internal static unsafe class GatherLogitsAvx512
                 b2 = Avx512F.FusedMultiplyAdd(r9, x2, b2);
             }
 
-            float* k3 = keys + (list[Math.Min(i + 3, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 3 + Ahead, last)] * stride));
+            float* k3 = keys + (list[i + 3] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
             Vector512<float> x3 = First<TBlocks>(k3, part);
             Vector512<float> a3 = q0 * x3;
             Vector512<float> b3 = r0 * x3;
@@ -336,7 +337,7 @@ internal static unsafe class GatherLogitsAvx512
         where TBlocks : struct, IBlockCount
     {
         Vector512<float> part = LaneMasks.First512(rest).AsSingle();
-        int last = count - 1;
+
         Vector512<float> q0 = TBlocks.Count > 0 ? Vector512.Load(query + 0) : default;
         Vector512<float> q1 = TBlocks.Count > 1 ? Vector512.Load(query + 32) : default;
         Vector512<float> q2 = TBlocks.Count > 2 ? Vector512.Load(query + 64) : default;
@@ -350,7 +351,7 @@ internal static unsafe class GatherLogitsAvx512
         for (int i = 0; i < count; i += 8)
         {
             float* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 0 + Ahead, last)] * stride));
+            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
             Vector512<float> a0 = q0 * First<TBlocks>(k0, part);
             a0 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k0 + 16), a0) : a0;
             a0 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k0 + 32), a0) : a0;
@@ -362,8 +363,8 @@ internal static unsafe class GatherLogitsAvx512
             a0 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k0 + 128), a0) : a0;
             a0 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k0 + 144), a0) : a0;
 
-            float* k1 = keys + (list[Math.Min(i + 1, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 1 + Ahead, last)] * stride));
+            float* k1 = keys + (list[i + 1] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
             Vector512<float> a1 = q0 * First<TBlocks>(k1, part);
             a1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k1 + 16), a1) : a1;
             a1 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k1 + 32), a1) : a1;
@@ -375,8 +376,8 @@ internal static unsafe class GatherLogitsAvx512
             a1 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k1 + 128), a1) : a1;
             a1 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k1 + 144), a1) : a1;
 
-            float* k2 = keys + (list[Math.Min(i + 2, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 2 + Ahead, last)] * stride));
+            float* k2 = keys + (list[i + 2] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
             Vector512<float> a2 = q0 * First<TBlocks>(k2, part);
             a2 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k2 + 16), a2) : a2;
             a2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k2 + 32), a2) : a2;
@@ -388,8 +389,8 @@ internal static unsafe class GatherLogitsAvx512
             a2 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k2 + 128), a2) : a2;
             a2 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k2 + 144), a2) : a2;
 
-            float* k3 = keys + (list[Math.Min(i + 3, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 3 + Ahead, last)] * stride));
+            float* k3 = keys + (list[i + 3] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
             Vector512<float> a3 = q0 * First<TBlocks>(k3, part);
             a3 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k3 + 16), a3) : a3;
             a3 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k3 + 32), a3) : a3;
@@ -401,8 +402,8 @@ internal static unsafe class GatherLogitsAvx512
             a3 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k3 + 128), a3) : a3;
             a3 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k3 + 144), a3) : a3;
 
-            float* k4 = keys + (list[Math.Min(i + 4, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 4 + Ahead, last)] * stride));
+            float* k4 = keys + (list[i + 4] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 4] * stride));
             Vector512<float> a4 = q0 * First<TBlocks>(k4, part);
             a4 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k4 + 16), a4) : a4;
             a4 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k4 + 32), a4) : a4;
@@ -414,8 +415,8 @@ internal static unsafe class GatherLogitsAvx512
             a4 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k4 + 128), a4) : a4;
             a4 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k4 + 144), a4) : a4;
 
-            float* k5 = keys + (list[Math.Min(i + 5, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 5 + Ahead, last)] * stride));
+            float* k5 = keys + (list[i + 5] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 5] * stride));
             Vector512<float> a5 = q0 * First<TBlocks>(k5, part);
             a5 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k5 + 16), a5) : a5;
             a5 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k5 + 32), a5) : a5;
@@ -427,8 +428,8 @@ internal static unsafe class GatherLogitsAvx512
             a5 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k5 + 128), a5) : a5;
             a5 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k5 + 144), a5) : a5;
 
-            float* k6 = keys + (list[Math.Min(i + 6, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 6 + Ahead, last)] * stride));
+            float* k6 = keys + (list[i + 6] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 6] * stride));
             Vector512<float> a6 = q0 * First<TBlocks>(k6, part);
             a6 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k6 + 16), a6) : a6;
             a6 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k6 + 32), a6) : a6;
@@ -440,8 +441,8 @@ internal static unsafe class GatherLogitsAvx512
             a6 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, Vector512.Load(k6 + 128), a6) : a6;
             a6 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, Vector512.Load(k6 + 144), a6) : a6;
 
-            float* k7 = keys + (list[Math.Min(i + 7, last)] * stride);
-            Sse.Prefetch0(keys + (list[Math.Min(i + 7 + Ahead, last)] * stride));
+            float* k7 = keys + (list[i + 7] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 7] * stride));
             Vector512<float> a7 = q0 * First<TBlocks>(k7, part);
             a7 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, Vector512.Load(k7 + 16), a7) : a7;
             a7 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, Vector512.Load(k7 + 32), a7) : a7;

@@ -6,21 +6,21 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// Σ w_i v_i of listed keys for a block of <c>TBlocks</c> x 8 channels, at most 6: two rows hold 12 accumulators in registers over all three lists, a
-/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched.
+/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched. Lists
+/// are padded as <see cref="GatherLayout"/> says, at least Ahead entries.
 /// </summary>
 internal static unsafe class GatherValuesAvx2
 {
-    private const int Ahead = 12;
+    private const int Ahead = 8;
 
     /// <summary>
     /// sums0 and sums1 [TBlocks·8] += Σ weights·values: over <c>both</c> for each row, then over <c>first</c> for row 0 and <c>second</c> for row 1. Weights of a
     /// row are those of <c>both</c> followed by its own.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Accumulate<TBlocks>(GatherArguments* a, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+    public static void Accumulate<TBlocks>(GatherLists* lists, float* values, nint stride, float* weights0, float* weights1, float* sums0, float* sums1)
         where TBlocks : struct, IBlockCount
     {
-        nint stride = a->ValueStride;
         Vector256<float> x0 = TBlocks.Count > 0 ? Vector256.Load(sums0 + 0) : default;
         Vector256<float> x1 = TBlocks.Count > 1 ? Vector256.Load(sums0 + 8) : default;
         Vector256<float> x2 = TBlocks.Count > 2 ? Vector256.Load(sums0 + 16) : default;
@@ -33,12 +33,12 @@ internal static unsafe class GatherValuesAvx2
         Vector256<float> y3 = TBlocks.Count > 3 ? Vector256.Load(sums1 + 24) : default;
         Vector256<float> y4 = TBlocks.Count > 4 ? Vector256.Load(sums1 + 32) : default;
         Vector256<float> y5 = TBlocks.Count > 5 ? Vector256.Load(sums1 + 40) : default;
-        int* list = a->Both;
-        int count = a->Counts.Both;
+        int* list = lists->Both;
+        int count = lists->Counts.Both;
         for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
+            Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector256<float> w0 = Vector256.Create(weights0[i]);
             Vector256<float> w1 = Vector256.Create(weights1[i]);
             if (TBlocks.Count > 0)
@@ -84,13 +84,13 @@ internal static unsafe class GatherValuesAvx2
             }
         }
 
-        weights0 += a->Counts.Both;
-        list = a->First;
-        count = a->Counts.First;
+        weights0 += lists->Counts.Both;
+        list = lists->First;
+        count = lists->Counts.First;
         for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
+            Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector256<float> w = Vector256.Create(weights0[i]);
             x0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, Vector256.Load(v + 0), x0) : default;
             x1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, Vector256.Load(v + 8), x1) : default;
@@ -100,13 +100,13 @@ internal static unsafe class GatherValuesAvx2
             x5 = TBlocks.Count > 5 ? Fma.MultiplyAdd(w, Vector256.Load(v + 40), x5) : default;
         }
 
-        weights1 += a->Counts.Both;
-        list = a->Second;
-        count = a->Counts.Second;
+        weights1 += lists->Counts.Both;
+        list = lists->Second;
+        count = lists->Counts.Second;
         for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, count - 1)] * stride));
+            Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector256<float> w = Vector256.Create(weights1[i]);
             y0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, Vector256.Load(v + 0), y0) : default;
             y1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, Vector256.Load(v + 8), y1) : default;
@@ -155,29 +155,29 @@ internal static unsafe class GatherValuesAvx2
 
     /// <summary>The same for the last <paramref name="channels"/> channels, fewer than 8.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AccumulateRest(GatherArguments* a, int channels, float* values, float* weights0, float* weights1, float* sums0, float* sums1)
+    public static void AccumulateRest(
+        GatherLists* lists, int channels, float* values, nint stride, float* weights0, float* weights1, float* sums0, float* sums1)
     {
         Vector256<float> part = LaneMasks.First256(channels).AsSingle();
-        nint stride = a->ValueStride;
         Vector256<float> x = Vector256.Load(sums0);
         Vector256<float> y = Vector256.Load(sums1);
-        int both = a->Counts.Both;
+        int both = lists->Counts.Both;
         for (int i = 0; i < both; i++)
         {
-            Vector256<float> v = Avx.MaskLoad(values + (a->Both[i] * stride), part);
+            Vector256<float> v = Avx.MaskLoad(values + (lists->Both[i] * stride), part);
             x = Fma.MultiplyAdd(Vector256.Create(weights0[i]), v, x);
             y = Fma.MultiplyAdd(Vector256.Create(weights1[i]), v, y);
         }
 
-        for (int i = 0; i < a->Counts.First; i++)
+        for (int i = 0; i < lists->Counts.First; i++)
         {
-            Vector256<float> v = Avx.MaskLoad(values + (a->First[i] * stride), part);
+            Vector256<float> v = Avx.MaskLoad(values + (lists->First[i] * stride), part);
             x = Fma.MultiplyAdd(Vector256.Create(weights0[both + i]), v, x);
         }
 
-        for (int i = 0; i < a->Counts.Second; i++)
+        for (int i = 0; i < lists->Counts.Second; i++)
         {
-            Vector256<float> v = Avx.MaskLoad(values + (a->Second[i] * stride), part);
+            Vector256<float> v = Avx.MaskLoad(values + (lists->Second[i] * stride), part);
             y = Fma.MultiplyAdd(Vector256.Create(weights1[both + i]), v, y);
         }
 

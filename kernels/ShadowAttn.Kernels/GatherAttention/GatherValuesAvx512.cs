@@ -6,7 +6,8 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// Σ w_i v_i of listed keys over a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over all three lists, a
-/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched.
+/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched. Lists
+/// are padded as <see cref="GatherLayout"/> says, at least Ahead entries.
 /// </summary>
 internal static unsafe class GatherValuesAvx512
 {
@@ -18,11 +19,10 @@ internal static unsafe class GatherValuesAvx512
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate<TBlocks>(
-        GatherArguments* a, float* values, float* weights0, float* weights1, float* sums0, float* sums1, int rest)
+        GatherLists* lists, float* values, nint stride, float* weights0, float* weights1, float* sums0, float* sums1, int rest)
         where TBlocks : struct, IBlockCount
     {
         Vector512<float> part = LaneMasks.First512(rest).AsSingle();
-        nint stride = a->ValueStride;
         Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0) : default;
         Vector512<float> x1 = TBlocks.Count > 1 ? Vector512.Load(sums0 + 16) : default;
         Vector512<float> x2 = TBlocks.Count > 2 ? Vector512.Load(sums0 + 32) : default;
@@ -44,12 +44,12 @@ internal static unsafe class GatherValuesAvx512
         Vector512<float> y8 = TBlocks.Count > 8 ? Vector512.Load(sums1 + 128) : default;
         Vector512<float> y9 = TBlocks.Count > 9 ? Vector512.Load(sums1 + 144) : default;
 
-        int* list = a->Both;
-        int last = a->Counts.Both - 1;
-        for (int i = 0; i <= last; i++)
+        int* list = lists->Both;
+        int count = lists->Counts.Both;
+        for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, last)] * stride));
+            Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w0 = Vector512.Create(weights0[i]);
             Vector512<float> w1 = Vector512.Create(weights1[i]);
             Vector512<float> v0 = First<TBlocks>(v, part);
@@ -119,13 +119,13 @@ internal static unsafe class GatherValuesAvx512
             }
         }
 
-        weights0 += a->Counts.Both;
-        list = a->First;
-        last = a->Counts.First - 1;
-        for (int i = 0; i <= last; i++)
+        weights0 += lists->Counts.Both;
+        list = lists->First;
+        count = lists->Counts.First;
+        for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, last)] * stride));
+            Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w = Vector512.Create(weights0[i]);
             x0 = Avx512F.FusedMultiplyAdd(w, First<TBlocks>(v, part), x0);
             x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), x1) : default;
@@ -139,13 +139,13 @@ internal static unsafe class GatherValuesAvx512
             x9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 144), x9) : default;
         }
 
-        weights1 += a->Counts.Both;
-        list = a->Second;
-        last = a->Counts.Second - 1;
-        for (int i = 0; i <= last; i++)
+        weights1 += lists->Counts.Both;
+        list = lists->Second;
+        count = lists->Counts.Second;
+        for (int i = 0; i < count; i++)
         {
             float* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[Math.Min(i + Ahead, last)] * stride));
+            Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w = Vector512.Create(weights1[i]);
             y0 = Avx512F.FusedMultiplyAdd(w, First<TBlocks>(v, part), y0);
             y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), y1) : default;
