@@ -188,7 +188,7 @@ public unsafe class ContextBinaryTests
         var random = new Random(11);
         int refused = 0, accepted = 0;
         SoftHtpHandleCounts before = client.Soft.LiveHandles;
-        int rounds = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 2500 : 250;
+        int rounds = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 5000 : 100;
         for (int round = 0; round < rounds; round++)
         {
             byte[] mutated = Mutate(random, binary, sealedAgain);
