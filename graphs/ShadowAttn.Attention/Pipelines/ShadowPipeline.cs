@@ -25,6 +25,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly int blockQueries;
     private readonly OwnedResources owned = new();
     private readonly PilotMemory memory = new();
+    private readonly string memoryDescription;
     private readonly PilotBinding[] bindings;
     private readonly UnmanagedBuffer[] q8;
     private readonly UnmanagedBuffer[] rowScales;
@@ -61,6 +62,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             scores = owned.Own(Slots, _ => memory.Allocate((long)rows * paddedKeys));
             rowScales = owned.Own(Slots, _ => UnmanagedBuffer.Allocate((long)rows * sizeof(float)));
             bindings = owned.Own(units.Length, i => units[i].Graph.Bind(memory, q8[i % Slots], k8[units[i].KvHead], scores[i % Slots]));
+            memoryDescription = memory.Description;
             keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false));
             stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
             scratch = owned.Own(
@@ -132,7 +134,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
 
         report.ExposedEstimateMilliseconds = exposedTicks * 1000.0 / Stopwatch.Frequency;
         report.Buckets = buckets;
-        report.PilotMemory = memory.Description;
+        report.PilotMemory = memoryDescription;
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
