@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using ShadowAttn.Cli.AbiCheck;
 using ShadowAttn.Cli.Cache;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Doctor;
@@ -38,6 +39,7 @@ public static class EntryPoint
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),
+            AbiCheckCommandLine.Create(console),
         };
 
         // Without response files: an argument that starts with @ is an argument.

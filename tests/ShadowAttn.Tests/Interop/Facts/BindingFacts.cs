@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Nodes;
+using ShadowAttn.Cli.AbiCheck;
 using ShadowAttn.Interop.Qnn;
 
 namespace ShadowAttn.Tests.Interop.Facts;
@@ -15,8 +16,11 @@ static class BindingFacts
 {
     static readonly Assembly Bindings = typeof(QnnApi).Assembly;
 
-    public static JsonNode Load() =>
-        JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Interop", "Facts", "qnn-api-2.32.json")))!;
+    public static JsonNode Load()
+    {
+        using Stream json = AbiFacts.OpenJson();
+        return JsonNode.Parse(json)!;
+    }
 
     /// <summary>Every difference, one line each; also counts what was compared.</summary>
     public static List<string> Compare(JsonNode facts, out int compared)
