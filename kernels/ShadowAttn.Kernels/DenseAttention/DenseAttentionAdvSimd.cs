@@ -6,8 +6,8 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// output_r = Σ_i w_i v_i / Σ_i w_i, w_i = 2^(power·q_r·k_i - max_i), power = scale·log2(e), over blocks of 256 keys with a running maximum.
-/// Keys are packed into panels of 8, [⌈keys/8⌉][dim][8], zero behind the last key. Rows go in tiles of 8, queries scaled and transposed to [dim][8 rows];
-/// logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
+/// Keys are packed into panels of 8, [⌈keys/8⌉][dim][8], zero behind the last key. Rows go in tiles of 8, queries scaled and transposed to
+/// [dim][8 rows]; logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
 /// Scratch: weights of a block [256][8]; the last dim % 8 channels of its values [256][8]; per tile the queries [dim][8], maxima [8], sums [8] and
 /// running outputs [8 rows][⌈dim/8⌉·8]. All tiles of a call take a block of keys before the next block is touched.
 /// </summary>
@@ -187,7 +187,8 @@ internal static unsafe class DenseAttentionAdvSimd
     /// what was relative to the old maxima to the new ones.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (Vector128<float> Factor0, Vector128<float> Factor1) Weigh(float* weights, int common, int keys, float* oldMaxima, float* maxima, float* sums)
+    private static (Vector128<float> Factor0, Vector128<float> Factor1) Weigh(
+        float* weights, int common, int keys, float* oldMaxima, float* maxima, float* sums)
     {
         Vector128<float> max0 = Vector128.Load(maxima);
         Vector128<float> max1 = Vector128.Load(maxima + 4);

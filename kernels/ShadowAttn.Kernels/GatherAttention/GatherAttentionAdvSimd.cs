@@ -5,9 +5,10 @@ using System.Runtime.Intrinsics.Arm;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherPairLogitsAdvSimd"/>, <see cref="GatherRowLogitsAdvSimd"/>), a softmax per row in base 2,
-/// weighted values (<see cref="GatherPairValuesAdvSimd"/>, <see cref="GatherRowValuesAdvSimd"/>). Scratch: sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys
-/// followed by its own.
+/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherPairLogitsAdvSimd"/>,
+/// <see cref="GatherRowLogitsAdvSimd"/>), a softmax per row in base 2, weighted values (<see cref="GatherPairValuesAdvSimd"/>,
+/// <see cref="GatherRowValuesAdvSimd"/>). Scratch: sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys followed by
+/// its own.
 /// </summary>
 internal static unsafe class GatherAttentionAdvSimd
 {

@@ -10,29 +10,59 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal static unsafe class GatherPairLogitsAdvSimd
 {
+    private interface IDims
+    {
+    }
+
     /// <summary>Exactly <paramref name="count"/> logits of each row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Run(
         float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1)
     {
+        if (dim % 64 == 0)
+        {
+            Run<MultipleOf64>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1);
+        }
+        else
+        {
+            Run<AnyDim>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run<TDims>(
+        float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1)
+        where TDims : struct, IDims
+    {
         nint strideBytes = stride * sizeof(float);
         float* end = query0 + dim;
-        float* end4 = query0 + (dim & ~3);
-        float* end16 = query0 + (dim & ~15);
         float* end64 = query0 + (dim & ~63);
         Vector128<float> factor = Vector128.Create(power);
         // A rest of 3 keys is a group that overlaps the one before; 1 or 2 are cheaper one by one.
         int single = (count & 3) == 3 && count > 3 ? 0 : count & 3;
-        nint grouped = ((nint)count - single) * sizeof(int);
-        nint last = ((nint)count - 4) * sizeof(int);
-        for (nint at = 0; at < grouped; at += 4 * sizeof(int))
+        int* next = list;
+        int* groupsEnd = list + (count & ~3);
+        int* stop = list + (count - single);
+        float* out0 = logits0;
+        float* out1 = logits1;
+        while (next < stop)
         {
-            at = Math.Min(at, last);
-            int* four = (int*)((byte*)list + at);
-            float* k0 = (float*)((byte*)keys + ((nint)(uint)four[0] * strideBytes));
-            float* k1 = (float*)((byte*)keys + ((nint)(uint)four[1] * strideBytes));
-            float* k2 = (float*)((byte*)keys + ((nint)(uint)four[2] * strideBytes));
-            float* k3 = (float*)((byte*)keys + ((nint)(uint)four[3] * strideBytes));
+            if (next == groupsEnd)
+            {
+                next = stop - 4;
+                out0 = logits0 + (count - 4);
+                out1 = logits1 + (count - 4);
+            }
+
+            nint i0 = (nint)(uint)next[0];
+            nint i1 = (nint)(uint)next[1];
+            nint i2 = (nint)(uint)next[2];
+            nint i3 = (nint)(uint)next[3];
+            next += 4;
+            float* k0 = (float*)((byte*)keys + (i0 * strideBytes));
+            float* k1 = (float*)((byte*)keys + (i1 * strideBytes));
+            float* k2 = (float*)((byte*)keys + (i2 * strideBytes));
+            float* k3 = (float*)((byte*)keys + (i3 * strideBytes));
             float* q0 = query0;
             float* q1 = query1;
             Vector128<float> a0 = Vector128<float>.Zero;
@@ -277,8 +307,10 @@ internal static unsafe class GatherPairLogitsAdvSimd
                 k3 += 64;
             }
 
-            if (q0 < end)
+            if (typeof(TDims) == typeof(AnyDim))
             {
+                float* end16 = query0 + (dim & ~15);
+                float* end4 = query0 + (dim & ~3);
                 while (q0 < end16)
                 {
                     Vector128<float> p0 = Vector128.Load(q0);
@@ -390,8 +422,10 @@ internal static unsafe class GatherPairLogitsAdvSimd
 
             Vector128<float> sums0 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
             Vector128<float> sums1 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(b0, b1), AdvSimd.Arm64.AddPairwise(b2, b3));
-            (sums0 * factor).Store((float*)((byte*)logits0 + at));
-            (sums1 * factor).Store((float*)((byte*)logits1 + at));
+            (sums0 * factor).Store(out0);
+            (sums1 * factor).Store(out1);
+            out0 += 4;
+            out1 += 4;
         }
 
         for (int i = count - single; i < count; i++)
@@ -433,4 +467,8 @@ internal static unsafe class GatherPairLogitsAdvSimd
         sums = AdvSimd.Arm64.AddPairwise(sums, sums);
         return (sums.ToScalar() * power, sums.GetElement(1) * power);
     }
+
+    private readonly struct MultipleOf64 : IDims;
+
+    private readonly struct AnyDim : IDims;
 }

@@ -86,14 +86,22 @@ internal static unsafe class GatherPairValuesAdvSimd
             Vector128<float> t5 = Vector128<float>.Zero;
             Vector128<float> t6 = Vector128<float>.Zero;
             Vector128<float> t7 = Vector128<float>.Zero;
-            nint at = 0;
-            nint end4 = (count & ~3) * sizeof(int);
-            for (; at < end4; at += 4 * sizeof(int))
+            float* row0 = weights0;
+            float* row1 = weights1;
+            int* next = list;
+            int* end = list + count;
+            for (int* end4 = list + (count & ~3); next < end4;)
             {
-                int* four = (int*)((byte*)list + at);
-                Vector128<float> w = Vector128.Load((float*)((byte*)weights0 + at));
-                Vector128<float> u = Vector128.Load((float*)((byte*)weights1 + at));
-                float* v0 = (float*)((byte*)values + ((nint)(uint)four[0] * strideBytes));
+                nint i0 = (nint)(uint)next[0];
+                nint i1 = (nint)(uint)next[1];
+                nint i2 = (nint)(uint)next[2];
+                nint i3 = (nint)(uint)next[3];
+                next += 4;
+                Vector128<float> w = Vector128.Load(row0);
+                row0 += 4;
+                Vector128<float> u = Vector128.Load(row1);
+                row1 += 4;
+                float* v0 = (float*)((byte*)values + (i0 * strideBytes));
                 Vector128<float> x00 = Vector128.Load(v0);
                 Vector128<float> x01 = Vector128.Load(v0 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);
@@ -127,7 +135,7 @@ internal static unsafe class GatherPairValuesAdvSimd
                     t7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t7, x07, u, 0);
                 }
 
-                float* v1 = (float*)((byte*)values + ((nint)(uint)four[1] * strideBytes));
+                float* v1 = (float*)((byte*)values + (i1 * strideBytes));
                 Vector128<float> x10 = Vector128.Load(v1);
                 Vector128<float> x11 = Vector128.Load(v1 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x10, w, 1);
@@ -161,7 +169,7 @@ internal static unsafe class GatherPairValuesAdvSimd
                     t7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t7, x17, u, 1);
                 }
 
-                float* v2 = (float*)((byte*)values + ((nint)(uint)four[2] * strideBytes));
+                float* v2 = (float*)((byte*)values + (i2 * strideBytes));
                 Vector128<float> x20 = Vector128.Load(v2);
                 Vector128<float> x21 = Vector128.Load(v2 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x20, w, 2);
@@ -195,7 +203,7 @@ internal static unsafe class GatherPairValuesAdvSimd
                     t7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t7, x27, u, 2);
                 }
 
-                float* v3 = (float*)((byte*)values + ((nint)(uint)four[3] * strideBytes));
+                float* v3 = (float*)((byte*)values + (i3 * strideBytes));
                 Vector128<float> x30 = Vector128.Load(v3);
                 Vector128<float> x31 = Vector128.Load(v3 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x30, w, 3);
@@ -230,11 +238,11 @@ internal static unsafe class GatherPairValuesAdvSimd
                 }
             }
 
-            for (nint end = (nint)count * sizeof(int); at < end; at += sizeof(int))
+            for (; next < end; next++)
             {
-                Vector128<float> w = Vector128.CreateScalarUnsafe(*(float*)((byte*)weights0 + at));
-                Vector128<float> u = Vector128.CreateScalarUnsafe(*(float*)((byte*)weights1 + at));
-                float* v0 = (float*)((byte*)values + ((nint)(uint)*(int*)((byte*)list + at) * strideBytes));
+                Vector128<float> w = Vector128.CreateScalarUnsafe(*row0++);
+                Vector128<float> u = Vector128.CreateScalarUnsafe(*row1++);
+                float* v0 = (float*)((byte*)values + ((nint)(uint)*next * strideBytes));
                 Vector128<float> x00 = Vector128.Load(v0);
                 Vector128<float> x01 = Vector128.Load(v0 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);

@@ -10,28 +10,57 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal static unsafe class GatherRowLogitsAdvSimd
 {
+    private interface IDims
+    {
+    }
+
     /// <summary>Exactly <paramref name="count"/> logits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Run(
+        float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits)
+    {
+        if (dim % 64 == 0)
+        {
+            Run<MultipleOf64>(query, keys, stride, dim, list, count, power, logits);
+        }
+        else
+        {
+            Run<AnyDim>(query, keys, stride, dim, list, count, power, logits);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits)
+    private static void Run<TDims>(
+        float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits)
+        where TDims : struct, IDims
     {
         nint strideBytes = stride * sizeof(float);
         float* end = query + dim;
-        float* end4 = query + (dim & ~3);
-        float* end16 = query + (dim & ~15);
         float* end64 = query + (dim & ~63);
         Vector128<float> factor = Vector128.Create(power);
         // A rest of 3 keys is a group that overlaps the one before; 1 or 2 are cheaper one by one.
         int single = (count & 3) == 3 && count > 3 ? 0 : count & 3;
-        nint grouped = ((nint)count - single) * sizeof(int);
-        nint last = ((nint)count - 4) * sizeof(int);
-        for (nint at = 0; at < grouped; at += 4 * sizeof(int))
+        int* next = list;
+        int* groupsEnd = list + (count & ~3);
+        int* stop = list + (count - single);
+        float* target = logits;
+        while (next < stop)
         {
-            at = Math.Min(at, last);
-            int* four = (int*)((byte*)list + at);
-            float* k0 = (float*)((byte*)keys + ((nint)(uint)four[0] * strideBytes));
-            float* k1 = (float*)((byte*)keys + ((nint)(uint)four[1] * strideBytes));
-            float* k2 = (float*)((byte*)keys + ((nint)(uint)four[2] * strideBytes));
-            float* k3 = (float*)((byte*)keys + ((nint)(uint)four[3] * strideBytes));
+            if (next == groupsEnd)
+            {
+                next = stop - 4;
+                target = logits + (count - 4);
+            }
+
+            nint i0 = (nint)(uint)next[0];
+            nint i1 = (nint)(uint)next[1];
+            nint i2 = (nint)(uint)next[2];
+            nint i3 = (nint)(uint)next[3];
+            next += 4;
+            float* k0 = (float*)((byte*)keys + (i0 * strideBytes));
+            float* k1 = (float*)((byte*)keys + (i1 * strideBytes));
+            float* k2 = (float*)((byte*)keys + (i2 * strideBytes));
+            float* k3 = (float*)((byte*)keys + (i3 * strideBytes));
             float* q = query;
             Vector128<float> a0 = Vector128<float>.Zero;
             Vector128<float> a1 = Vector128<float>.Zero;
@@ -190,8 +219,10 @@ internal static unsafe class GatherRowLogitsAdvSimd
                 k3 += 64;
             }
 
-            if (q < end)
+            if (typeof(TDims) == typeof(AnyDim))
             {
+                float* end16 = query + (dim & ~15);
+                float* end4 = query + (dim & ~3);
                 while (q < end16)
                 {
                     Vector128<float> p0 = Vector128.Load(q);
@@ -270,7 +301,8 @@ internal static unsafe class GatherRowLogitsAdvSimd
             }
 
             Vector128<float> sums = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
-            (sums * factor).Store((float*)((byte*)logits + at));
+            (sums * factor).Store(target);
+            target += 4;
         }
 
         for (int i = count - single; i < count; i++)
@@ -304,4 +336,8 @@ internal static unsafe class GatherRowLogitsAdvSimd
         a0 = AdvSimd.Arm64.AddPairwise(a0, a0);
         return AdvSimd.Arm64.AddPairwiseScalar(a0.GetLower()).ToScalar();
     }
+
+    private readonly struct MultipleOf64 : IDims;
+
+    private readonly struct AnyDim : IDims;
 }

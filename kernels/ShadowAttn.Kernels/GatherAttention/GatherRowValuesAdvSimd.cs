@@ -93,13 +93,19 @@ internal static unsafe class GatherRowValuesAdvSimd
             Vector128<float> sD = TWidth.Vectors > 8 ? Vector128.Load(start + 52) : default;
             Vector128<float> sE = TWidth.Vectors > 8 ? Vector128.Load(start + 56) : default;
             Vector128<float> sF = TWidth.Vectors > 8 ? Vector128.Load(start + 60) : default;
-            nint at = 0;
-            nint end4 = (count & ~3) * sizeof(int);
-            for (; at < end4; at += 4 * sizeof(int))
+            float* row = weights;
+            int* next = list;
+            int* end = list + count;
+            for (int* end4 = list + (count & ~3); next < end4;)
             {
-                int* four = (int*)((byte*)list + at);
-                Vector128<float> w = Vector128.Load((float*)((byte*)weights + at));
-                float* v0 = (float*)((byte*)values + ((nint)(uint)four[0] * strideBytes));
+                nint i0 = (nint)(uint)next[0];
+                nint i1 = (nint)(uint)next[1];
+                nint i2 = (nint)(uint)next[2];
+                nint i3 = (nint)(uint)next[3];
+                next += 4;
+                Vector128<float> w = Vector128.Load(row);
+                row += 4;
+                float* v0 = (float*)((byte*)values + (i0 * strideBytes));
                 Vector128<float> x00 = Vector128.Load(v0);
                 Vector128<float> x01 = Vector128.Load(v0 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);
@@ -145,7 +151,7 @@ internal static unsafe class GatherRowValuesAdvSimd
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x0F, w, 0);
                 }
 
-                float* v1 = (float*)((byte*)values + ((nint)(uint)four[1] * strideBytes));
+                float* v1 = (float*)((byte*)values + (i1 * strideBytes));
                 Vector128<float> x10 = Vector128.Load(v1);
                 Vector128<float> x11 = Vector128.Load(v1 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x10, w, 1);
@@ -191,7 +197,7 @@ internal static unsafe class GatherRowValuesAdvSimd
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x1F, w, 1);
                 }
 
-                float* v2 = (float*)((byte*)values + ((nint)(uint)four[2] * strideBytes));
+                float* v2 = (float*)((byte*)values + (i2 * strideBytes));
                 Vector128<float> x20 = Vector128.Load(v2);
                 Vector128<float> x21 = Vector128.Load(v2 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x20, w, 2);
@@ -237,7 +243,7 @@ internal static unsafe class GatherRowValuesAdvSimd
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x2F, w, 2);
                 }
 
-                float* v3 = (float*)((byte*)values + ((nint)(uint)four[3] * strideBytes));
+                float* v3 = (float*)((byte*)values + (i3 * strideBytes));
                 Vector128<float> x30 = Vector128.Load(v3);
                 Vector128<float> x31 = Vector128.Load(v3 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x30, w, 3);
@@ -284,10 +290,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 }
             }
 
-            for (nint end = (nint)count * sizeof(int); at < end; at += sizeof(int))
+            for (; next < end; next++)
             {
-                Vector128<float> w = Vector128.CreateScalarUnsafe(*(float*)((byte*)weights + at));
-                float* v0 = (float*)((byte*)values + ((nint)(uint)*(int*)((byte*)list + at) * strideBytes));
+                Vector128<float> w = Vector128.CreateScalarUnsafe(*row++);
+                float* v0 = (float*)((byte*)values + ((nint)(uint)*next * strideBytes));
                 Vector128<float> x00 = Vector128.Load(v0);
                 Vector128<float> x01 = Vector128.Load(v0 + 4);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);

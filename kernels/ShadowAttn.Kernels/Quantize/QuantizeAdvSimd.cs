@@ -6,8 +6,9 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// k8 = clamp(round((k - mean)·inverseScale), ±127);  s = max(absmax/127, √(Σ q_d²·power_d)/σ0), q8 = round(q/s).
-/// 16 values at a time: FCVTNS rounds half to even and saturates, two saturating narrowings follow. Keys: columns of 16 channels run down blocks
-/// of rows with the means and the 16 sums of squares (u32) in registers. Queries: two passes over each row.
+/// 16 values at a time. Keys: FCVTNS rounds half to even and saturates, two saturating narrowings follow; columns of 16 channels run down blocks
+/// of rows with the means and the 16 sums of squares (u32) in registers. Queries: two passes over each row; s keeps |q/s| within 127, so rounding is
+/// an addition, and the low bytes are the result.
 /// </summary>
 internal static unsafe class QuantizeAdvSimd
 {
@@ -15,6 +16,9 @@ internal static unsafe class QuantizeAdvSimd
 
     /// <summary>Rows per pass over the columns: their lines stay in L1, and 127²·256 fits 32 bits.</summary>
     private const int RowBlock = 256;
+
+    /// <summary>1.5·2^23: adding it rounds half to even to an integer, which then is the low bits.</summary>
+    private const float Rounder = 12582912f;
 
     /// <summary>Between these the root of the largest square is the largest magnitude, to the last bit.</summary>
     private const float SmallestSquare = 1e-30f;
@@ -192,7 +196,7 @@ internal static unsafe class QuantizeAdvSimd
     private static void RoundRow(float* q, int dim, float inverse, sbyte* q8)
     {
         Vector128<float> factor = Vector128.Create(inverse);
-        Vector128<sbyte> lowest = Vector128.Create((sbyte)-127);
+        Vector128<float> rounder = Vector128.Create(Rounder);
         float* end = q + dim;
         for (float* last = q + (dim & ~(Column - 1)); q < last; q8 += Column)
         {
@@ -201,7 +205,11 @@ internal static unsafe class QuantizeAdvSimd
             Vector128<float> c = Vector128.Load(q + 8);
             Vector128<float> e = Vector128.Load(q + 12);
             q += Column;
-            Levels(a * factor, b * factor, c * factor, e * factor, lowest).Store(q8);
+            Vector128<ushort> ab = AdvSimd.Arm64.UnzipEven(
+                ((a * factor) + rounder).AsUInt16(), ((b * factor) + rounder).AsUInt16());
+            Vector128<ushort> ce = AdvSimd.Arm64.UnzipEven(
+                ((c * factor) + rounder).AsUInt16(), ((e * factor) + rounder).AsUInt16());
+            AdvSimd.Arm64.UnzipEven(ab.AsSByte(), ce.AsSByte()).Store(q8);
         }
 
         for (; q < end; q++, q8++)

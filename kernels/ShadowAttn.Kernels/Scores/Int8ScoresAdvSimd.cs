@@ -47,6 +47,7 @@ internal static unsafe class Int8ScoresAdvSimd
 
     private static nint Chunks(int dim) => ((nint)dim + Chunk - 1) / Chunk;
 
+    [SkipLocalsInit]
     private static void Run<T>(sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, T* output, nint stride)
         where T : unmanaged
     {
@@ -63,6 +64,7 @@ internal static unsafe class Int8ScoresAdvSimd
         NativeMemory.Free(heap);
     }
 
+    [SkipLocalsInit]
     private static void Run<T>(
         sbyte* q8, nint q8Stride, int rows, sbyte* packed, int keys, int dim, int shift, T* output, nint stride, sbyte* queries)
         where T : unmanaged

@@ -60,6 +60,7 @@ internal static unsafe class Int8ScoresDp
 
     private static nint Padded(int dim) => ((nint)dim + 3) & ~3;
 
+    [SkipLocalsInit]
     private static void Run<T, TShift>(
         sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, T* output, nint stride)
         where T : unmanaged
@@ -78,6 +79,7 @@ internal static unsafe class Int8ScoresDp
         NativeMemory.Free(heap);
     }
 
+    [SkipLocalsInit]
     private static void Run<T, TShift>(
         sbyte* q8, nint q8Stride, int rows, sbyte* packed, int keys, int dim, int shift, T* output, nint stride, sbyte* queries)
         where T : unmanaged
@@ -357,20 +359,16 @@ internal static unsafe class Int8ScoresDp
             {
                 sbyte* row = (sbyte*)output + (tile * Tile);
                 Narrow<TShift>(a0, b0, right).Store(row);
-                row += stride;
-                Narrow<TShift>(a1, b1, right).Store(row);
-                row += stride;
+                Narrow<TShift>(a1, b1, right).Store(row + stride);
+                row += 2 * stride;
                 Narrow<TShift>(a2, b2, right).Store(row);
-                row += stride;
-                Narrow<TShift>(a3, b3, right).Store(row);
-                row += stride;
+                Narrow<TShift>(a3, b3, right).Store(row + stride);
+                row += 2 * stride;
                 Narrow<TShift>(a4, b4, right).Store(row);
-                row += stride;
-                Narrow<TShift>(a5, b5, right).Store(row);
-                row += stride;
+                Narrow<TShift>(a5, b5, right).Store(row + stride);
+                row += 2 * stride;
                 Narrow<TShift>(a6, b6, right).Store(row);
-                row += stride;
-                Narrow<TShift>(a7, b7, right).Store(row);
+                Narrow<TShift>(a7, b7, right).Store(row + stride);
             }
         }
     }

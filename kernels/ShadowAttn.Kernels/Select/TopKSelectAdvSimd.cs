@@ -7,8 +7,8 @@ using System.Runtime.Intrinsics.Arm;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// Finds the threshold t with #(score ≥ t) ≥ keep &gt; #(score ≥ t + 1) by counting scores from a level on: the guess first, then with the density that
-/// the pilot's scores have, then by interpolating between the counts of the bracket. A pass takes blocks of 64 scores: 4 registers of scores, 4
+/// Finds the threshold t with #(score ≥ t) ≥ keep &gt; #(score ≥ t + 1) by counting scores from a level on: the guess first, then with the density
+/// that the pilot's scores have, then by interpolating between the counts of the bracket. A pass takes blocks of 64 scores: 4 registers of scores, 4
 /// counters of 16 bytes, emptied every 126 blocks. The last 1 to 64 scores stay in 4 registers, at the upper end, with -128 in front of them.
 /// </summary>
 internal static unsafe class TopKSelectAdvSimd
@@ -45,7 +45,7 @@ internal static unsafe class TopKSelectAdvSimd
         }
         else
         {
-            Select(scores, scores + n - Block, n, keep, guess, mask, result);
+            Select(scores, n, keep, guess, mask, result, scores + n - Block);
         }
     }
 
@@ -54,12 +54,12 @@ internal static unsafe class TopKSelectAdvSimd
     {
         sbyte* edge = stackalloc sbyte[Block];
         new ReadOnlySpan<sbyte>(scores, n).CopyTo(new Span<sbyte>(edge + Block - n, n));
-        Select(scores, edge, n, keep, guess, mask, result);
+        Select(scores, n, keep, guess, mask, result, edge);
     }
 
     /// <summary><paramref name="edge"/>: 64 scores, of which the last are those behind the last whole block, 1 to 64.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Select(sbyte* scores, sbyte* edge, int n, int keep, int guess, ulong* mask, TopKResult* result)
+    private static void Select(sbyte* scores, int n, int keep, int guess, ulong* mask, TopKResult* result, sbyte* edge)
     {
         nint blocks = (nint)((uint)(n - 1) / Block);
         int rest = n - ((int)blocks * Block);
@@ -79,7 +79,7 @@ internal static unsafe class TopKSelectAdvSimd
         for (int pass = 1; ; pass++)
         {
             Vector128<sbyte> t = Vector128.Create((sbyte)level);
-            int count = Count(scores, end, t, e0, e1, e2, e3);
+            int count = blocks <= BlocksPerFlush ? Count(scores, end, t, e0, e1, e2, e3) : CountMany(scores, end, t, e0, e1, e2, e3);
             if (count < keep)
             {
                 high = level;
@@ -186,68 +186,66 @@ internal static unsafe class TopKSelectAdvSimd
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Next(int low, int high, int atLow, int atHigh, int keep, int n, int pass)
     {
-        int next;
         if (pass > Interpolations)
         {
-            next = (low + high) >> 1;
-        }
-        else if (high == 128)
-        {
-            next = low + 1 + (int)((ulong)(uint)(atLow - keep) * LevelsAtDensity / (uint)n);
-        }
-        else if (low == -128)
-        {
-            next = high - 1 - (int)((ulong)(uint)(keep - atHigh) * LevelsAtDensity / (uint)n);
-        }
-        else
-        {
-            ulong above = ((ulong)(uint)(atLow - keep) * 2) + 1;
-            next = low + (int)(above * (uint)(high - low) / ((ulong)(uint)(atLow - atHigh) * 2));
+            return (low + high) >> 1;
         }
 
-        return Math.Max(Math.Min(next, high - 1), low + 1);
+        if (high == 128)
+        {
+            return Math.Min(low + 1 + (int)((ulong)(uint)(atLow - keep) * LevelsAtDensity / (uint)n), high - 1);
+        }
+
+        if (low == -128)
+        {
+            return Math.Max(high - 1 - (int)((ulong)(uint)(keep - atHigh) * LevelsAtDensity / (uint)n), low + 1);
+        }
+
+        ulong above = ((ulong)(uint)(atLow - keep) * 2) + 1;
+        return Math.Max(low + (int)(above * (uint)(high - low) / ((ulong)(uint)(atLow - atHigh) * 2)), low + 1);
     }
 
-    /// <summary>#(score ≥ t) of whole blocks and the last one.</summary>
+    /// <summary>#(score ≥ t) of up to <see cref="BlocksPerFlush"/> whole blocks and the last one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Count(
         sbyte* p, sbyte* end, Vector128<sbyte> t, Vector128<sbyte> e0, Vector128<sbyte> e1, Vector128<sbyte> e2, Vector128<sbyte> e3)
     {
-        int total = 0;
         Vector128<sbyte> n0 = AdvSimd.CompareGreaterThanOrEqual(e0, t);
         Vector128<sbyte> n1 = AdvSimd.CompareGreaterThanOrEqual(e1, t);
         Vector128<sbyte> n2 = AdvSimd.CompareGreaterThanOrEqual(e2, t);
         Vector128<sbyte> n3 = AdvSimd.CompareGreaterThanOrEqual(e3, t);
-        while (true)
+        for (; p < end; p += Block)
         {
-            sbyte* flush = end - p > BlocksPerFlush * Block ? p + (BlocksPerFlush * Block) : end;
-            for (; p < flush; p += Block)
-            {
-                Vector128<sbyte> a = Vector128.Load(p);
-                Vector128<sbyte> b = Vector128.Load(p + 16);
-                Vector128<sbyte> c = Vector128.Load(p + 32);
-                Vector128<sbyte> d = Vector128.Load(p + 48);
-                n0 += AdvSimd.CompareGreaterThanOrEqual(a, t);
-                n1 += AdvSimd.CompareGreaterThanOrEqual(b, t);
-                n2 += AdvSimd.CompareGreaterThanOrEqual(c, t);
-                n3 += AdvSimd.CompareGreaterThanOrEqual(d, t);
-            }
-
-            Vector128<short> sums = AdvSimd.AddPairwiseWidening(n0);
-            sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n1);
-            sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n2);
-            sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n3);
-            total -= AdvSimd.Arm64.AddAcrossWidening(sums).ToScalar();
-            if (p == end)
-            {
-                return total;
-            }
-
-            n0 = Vector128<sbyte>.Zero;
-            n1 = Vector128<sbyte>.Zero;
-            n2 = Vector128<sbyte>.Zero;
-            n3 = Vector128<sbyte>.Zero;
+            Vector128<sbyte> a = Vector128.Load(p);
+            Vector128<sbyte> b = Vector128.Load(p + 16);
+            Vector128<sbyte> c = Vector128.Load(p + 32);
+            Vector128<sbyte> d = Vector128.Load(p + 48);
+            n0 += AdvSimd.CompareGreaterThanOrEqual(a, t);
+            n1 += AdvSimd.CompareGreaterThanOrEqual(b, t);
+            n2 += AdvSimd.CompareGreaterThanOrEqual(c, t);
+            n3 += AdvSimd.CompareGreaterThanOrEqual(d, t);
         }
+
+        Vector128<short> sums = AdvSimd.AddPairwiseWidening(n0);
+        sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n1);
+        sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n2);
+        sums = AdvSimd.AddPairwiseWideningAndAdd(sums, n3);
+        return -AdvSimd.Arm64.AddAcrossWidening(sums).ToScalar();
+    }
+
+    /// <summary>The same for any number of blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int CountMany(
+        sbyte* p, sbyte* end, Vector128<sbyte> t, Vector128<sbyte> e0, Vector128<sbyte> e1, Vector128<sbyte> e2, Vector128<sbyte> e3)
+    {
+        Vector128<sbyte> none = Vector128.Create(sbyte.MinValue);
+        int total = 0;
+        for (; end - p > BlocksPerFlush * Block; p += BlocksPerFlush * Block)
+        {
+            total += Count(p, p + (BlocksPerFlush * Block), t, none, none, none, none);
+        }
+
+        return total + Count(p, end, t, e0, e1, e2, e3);
     }
 
     /// <summary>The word without the first <paramref name="skip"/> of its ties.</summary>

@@ -20,6 +20,7 @@ public static unsafe class TailMass
         "tail-mass",
         new KernelVariant<TailMassKernel>(InstructionSet.Scalar, TailMassScalar.Kernel),
         new KernelVariant<TailMassKernel>(InstructionSet.AdvSimd, TailMassAdvSimd.Kernel),
+        new KernelVariant<TailMassKernel>(InstructionSet.Dp, TailMassDp.Kernel),
         new KernelVariant<TailMassKernel>(InstructionSet.Avx2, TailMassAvx2.Kernel),
         new KernelVariant<TailMassKernel>(InstructionSet.Avx512, TailMassAvx512.Kernel));
 
