@@ -10,6 +10,7 @@ namespace ShadowAttn.Kernels;
 /// [dim][8 rows]; logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
 /// Scratch: weights of a block [256][8]; the last dim % 8 channels of its values [256][8]; per tile the queries [dim][8], maxima [8], sums [8] and
 /// running outputs [8 rows][⌈dim/8⌉·8]. All tiles of a call take a block of keys before the next block is touched.
+/// A few rows left over go one by one (<see cref="DenseRowAdvSimd"/>).
 /// </summary>
 internal static unsafe class DenseAttentionAdvSimd
 {
@@ -17,6 +18,9 @@ internal static unsafe class DenseAttentionAdvSimd
     public const int Tile = 8;
 
     private const int KeyBlock = 256;
+
+    /// <summary>A last tile with no more rows than this goes row by row.</summary>
+    private const int FewRows = 4;
     private const int Rows = 64;
 
     public static DenseAttentionKernel Kernel => new(Rows, &PackedFloats, &PackKeys, &ScratchFloats, &Attend);
@@ -38,7 +42,8 @@ internal static unsafe class DenseAttentionAdvSimd
     public static void Attend(DenseArguments* a)
     {
         int dim = a->Dim;
-        int tiles = (a->Rows + Tile - 1) / Tile;
+        int few = a->Rows % Tile <= FewRows ? a->Rows % Tile : 0;
+        int tiles = (a->Rows - few + Tile - 1) / Tile;
         float* weights = a->Scratch;
         float* edgeValues = weights + (KeyBlock * Tile);
         float* states = edgeValues + (KeyBlock * Tile);
@@ -50,7 +55,7 @@ internal static unsafe class DenseAttentionAdvSimd
             DenseTilesAdvSimd.Transpose(queries, a->QueryStride, rows, dim, power, states + (tile * TileFloats(dim)));
         }
 
-        int visible = a->FirstVisible + ((a->Rows - 1) * a->VisibleStep);
+        int visible = tiles == 0 ? 0 : a->FirstVisible + ((a->Rows - few - 1) * a->VisibleStep);
         for (int key = 0; key < visible; key += KeyBlock)
         {
             int blockKeys = Math.Min(KeyBlock, visible - key);
@@ -64,6 +69,24 @@ internal static unsafe class DenseAttentionAdvSimd
                 Attend(a, tile, key, weights, edgeValues, states + (tile * TileFloats(dim)));
             }
         }
+
+        for (int row = a->Rows - few; row < a->Rows; row++)
+        {
+            AttendRow(a, row, power, weights, states);
+        }
+    }
+
+    private static void AttendRow(DenseArguments* a, int row, float power, float* weights, float* scaled)
+    {
+        float* query = a->Queries + (row * a->QueryStride);
+        for (int d = 0; d < a->Dim; d++)
+        {
+            scaled[d] = query[d] * power;
+        }
+
+        DenseRowAdvSimd.Attend(
+            scaled, a->PackedKeys, a->Values, a->ValueStride, a->Dim, a->FirstVisible + (row * a->VisibleStep), weights,
+            a->Output + (row * a->OutputStride));
     }
 
     private static nint TileFloats(int dim) => ((nint)dim * Tile) + (2 * Tile) + (((nint)dim + 7) / 8 * 8 * Tile);

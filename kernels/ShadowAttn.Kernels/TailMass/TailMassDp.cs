@@ -22,6 +22,9 @@ internal static unsafe class TailMassDp
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(sbyte* scores, ulong* mask, int n, int reference, float step)
     {
+        sbyte* first = scores;
+        ulong* firstMask = mask;
+
         // w, w², w³, w⁴ and so on by multiplication: exp(-step·b) for b of 0 to 15, exp(-step·16·a) for a of 0 to 15.
         float power = -step * ExpAdvSimd.Log2E;
         Vector128<float> low = Power(Vector128.Create(0f, 1f, 2f, 3f) * Vector128.Create(power));
@@ -34,18 +37,17 @@ internal static unsafe class TailMassDp
 
         double sum = 0;
         int blocks = n / Block;
-        for (int first = 0; first < blocks; first += BlocksPerFlush)
+        for (; blocks > BlocksPerFlush; blocks -= BlocksPerFlush)
         {
-            int count = Math.Min(BlocksPerFlush, blocks - first);
-            sum += Blocks((byte*)scores + ((nint)first * Block), mask + first, count, reference, low0, low1, high0, high1);
+            sum += Blocks((byte*)scores, mask, BlocksPerFlush, null, 0, reference, low0, low1, high0, high1);
+            scores += BlocksPerFlush * Block;
+            mask += BlocksPerFlush;
         }
 
-        if (n % Block != 0)
-        {
-            sum += Rest((byte*)scores, mask, n, reference, low0, low1, high0, high1);
-        }
-
-        return sum * 64 >= n ? (float)sum : TailMassAdvSimd.Sum(scores, mask, n, reference, step);
+        sum += n < Block
+            ? Few((byte*)scores, *mask, n, reference, low0, low1, high0, high1)
+            : WithRest((byte*)scores, mask, blocks, n % Block, reference, low0, low1, high0, high1);
+        return sum * 64 >= n ? (float)sum : TailMassAdvSimd.Sum(first, firstMask, n, reference, step);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -68,10 +70,11 @@ internal static unsafe class TailMassDp
     private static Vector128<ushort> Fractions(Vector128<float> a, Vector128<float> b) => AdvSimd.Arm64.UnzipEven(
         AdvSimd.ConvertToUInt32RoundToEven(a).AsUInt16(), AdvSimd.ConvertToUInt32RoundToEven(b).AsUInt16());
 
+    /// <summary>Whole blocks and, unless it is null, 64 more scores with their own mask.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Blocks(
-        byte* scores, ulong* mask, int blocks, int reference, Vector128<byte> low0, Vector128<byte> low1, Vector128<byte> high0,
-        Vector128<byte> high1)
+        byte* scores, ulong* mask, int blocks, byte* rest, ulong restKept, int reference, Vector128<byte> low0, Vector128<byte> low1,
+        Vector128<byte> high0, Vector128<byte> high1)
     {
         Vector128<byte> top = Vector128.Create((byte)reference);
         Vector128<byte> bits = Vector128.Create(0x8040201008040201).AsByte();
@@ -84,58 +87,72 @@ internal static unsafe class TailMassDp
         Vector128<uint> cross0 = Vector128<uint>.Zero;
         Vector128<uint> cross1 = Vector128<uint>.Zero;
         Vector128<uint> lower = Vector128<uint>.Zero;
-        for (byte* end = scores + ((nint)blocks * Block); scores < end; mask++)
+        byte* end = scores + ((nint)blocks * Block);
+        while (true)
         {
-            Vector128<byte> kept = AdvSimd.Arm64.LoadAndReplicateToVector128(mask).AsByte();
-            Vector128<byte> s0 = Vector128.Load(scores);
-            Vector128<byte> s1 = Vector128.Load(scores + 16);
-            Vector128<byte> s2 = Vector128.Load(scores + 32);
-            Vector128<byte> s3 = Vector128.Load(scores + 48);
-            scores += Block;
-            Vector128<byte> d0 = top - s0;
-            Vector128<byte> a0 = AdvSimd.ShiftRightLogical(d0, 4);
-            Vector128<byte> b0 = (d0 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread0), bits);
-            Vector128<byte> h0 = AdvSimd.Arm64.VectorTableLookup(high0, a0);
-            Vector128<byte> i0 = AdvSimd.Arm64.VectorTableLookup(high1, a0);
-            Vector128<byte> l0 = AdvSimd.Arm64.VectorTableLookup(low0, b0);
-            Vector128<byte> m0 = AdvSimd.Arm64.VectorTableLookup(low1, b0);
-            upper = Dp.DotProduct(upper, h0, l0);
-            cross0 = Dp.DotProduct(cross0, h0, m0);
-            cross1 = Dp.DotProduct(cross1, i0, l0);
-            lower = Dp.DotProduct(lower, i0, m0);
-            Vector128<byte> d1 = top - s1;
-            Vector128<byte> a1 = AdvSimd.ShiftRightLogical(d1, 4);
-            Vector128<byte> b1 = (d1 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread1), bits);
-            Vector128<byte> h1 = AdvSimd.Arm64.VectorTableLookup(high0, a1);
-            Vector128<byte> i1 = AdvSimd.Arm64.VectorTableLookup(high1, a1);
-            Vector128<byte> l1 = AdvSimd.Arm64.VectorTableLookup(low0, b1);
-            Vector128<byte> m1 = AdvSimd.Arm64.VectorTableLookup(low1, b1);
-            upper = Dp.DotProduct(upper, h1, l1);
-            cross0 = Dp.DotProduct(cross0, h1, m1);
-            cross1 = Dp.DotProduct(cross1, i1, l1);
-            lower = Dp.DotProduct(lower, i1, m1);
-            Vector128<byte> d2 = top - s2;
-            Vector128<byte> a2 = AdvSimd.ShiftRightLogical(d2, 4);
-            Vector128<byte> b2 = (d2 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread2), bits);
-            Vector128<byte> h2 = AdvSimd.Arm64.VectorTableLookup(high0, a2);
-            Vector128<byte> i2 = AdvSimd.Arm64.VectorTableLookup(high1, a2);
-            Vector128<byte> l2 = AdvSimd.Arm64.VectorTableLookup(low0, b2);
-            Vector128<byte> m2 = AdvSimd.Arm64.VectorTableLookup(low1, b2);
-            upper = Dp.DotProduct(upper, h2, l2);
-            cross0 = Dp.DotProduct(cross0, h2, m2);
-            cross1 = Dp.DotProduct(cross1, i2, l2);
-            lower = Dp.DotProduct(lower, i2, m2);
-            Vector128<byte> d3 = top - s3;
-            Vector128<byte> a3 = AdvSimd.ShiftRightLogical(d3, 4);
-            Vector128<byte> b3 = (d3 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread3), bits);
-            Vector128<byte> h3 = AdvSimd.Arm64.VectorTableLookup(high0, a3);
-            Vector128<byte> i3 = AdvSimd.Arm64.VectorTableLookup(high1, a3);
-            Vector128<byte> l3 = AdvSimd.Arm64.VectorTableLookup(low0, b3);
-            Vector128<byte> m3 = AdvSimd.Arm64.VectorTableLookup(low1, b3);
-            upper = Dp.DotProduct(upper, h3, l3);
-            cross0 = Dp.DotProduct(cross0, h3, m3);
-            cross1 = Dp.DotProduct(cross1, i3, l3);
-            lower = Dp.DotProduct(lower, i3, m3);
+            for (; scores < end; mask++)
+            {
+                Vector128<byte> kept = AdvSimd.Arm64.LoadAndReplicateToVector128(mask).AsByte();
+                Vector128<byte> s0 = Vector128.Load(scores);
+                Vector128<byte> s1 = Vector128.Load(scores + 16);
+                Vector128<byte> s2 = Vector128.Load(scores + 32);
+                Vector128<byte> s3 = Vector128.Load(scores + 48);
+                scores += Block;
+                Vector128<byte> d0 = top - s0;
+                Vector128<byte> a0 = AdvSimd.ShiftRightLogical(d0, 4);
+                Vector128<byte> b0 = (d0 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread0), bits);
+                Vector128<byte> h0 = AdvSimd.Arm64.VectorTableLookup(high0, a0);
+                Vector128<byte> i0 = AdvSimd.Arm64.VectorTableLookup(high1, a0);
+                Vector128<byte> l0 = AdvSimd.Arm64.VectorTableLookup(low0, b0);
+                Vector128<byte> m0 = AdvSimd.Arm64.VectorTableLookup(low1, b0);
+                upper = Dp.DotProduct(upper, h0, l0);
+                cross0 = Dp.DotProduct(cross0, h0, m0);
+                cross1 = Dp.DotProduct(cross1, i0, l0);
+                lower = Dp.DotProduct(lower, i0, m0);
+                Vector128<byte> d1 = top - s1;
+                Vector128<byte> a1 = AdvSimd.ShiftRightLogical(d1, 4);
+                Vector128<byte> b1 = (d1 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread1), bits);
+                Vector128<byte> h1 = AdvSimd.Arm64.VectorTableLookup(high0, a1);
+                Vector128<byte> i1 = AdvSimd.Arm64.VectorTableLookup(high1, a1);
+                Vector128<byte> l1 = AdvSimd.Arm64.VectorTableLookup(low0, b1);
+                Vector128<byte> m1 = AdvSimd.Arm64.VectorTableLookup(low1, b1);
+                upper = Dp.DotProduct(upper, h1, l1);
+                cross0 = Dp.DotProduct(cross0, h1, m1);
+                cross1 = Dp.DotProduct(cross1, i1, l1);
+                lower = Dp.DotProduct(lower, i1, m1);
+                Vector128<byte> d2 = top - s2;
+                Vector128<byte> a2 = AdvSimd.ShiftRightLogical(d2, 4);
+                Vector128<byte> b2 = (d2 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread2), bits);
+                Vector128<byte> h2 = AdvSimd.Arm64.VectorTableLookup(high0, a2);
+                Vector128<byte> i2 = AdvSimd.Arm64.VectorTableLookup(high1, a2);
+                Vector128<byte> l2 = AdvSimd.Arm64.VectorTableLookup(low0, b2);
+                Vector128<byte> m2 = AdvSimd.Arm64.VectorTableLookup(low1, b2);
+                upper = Dp.DotProduct(upper, h2, l2);
+                cross0 = Dp.DotProduct(cross0, h2, m2);
+                cross1 = Dp.DotProduct(cross1, i2, l2);
+                lower = Dp.DotProduct(lower, i2, m2);
+                Vector128<byte> d3 = top - s3;
+                Vector128<byte> a3 = AdvSimd.ShiftRightLogical(d3, 4);
+                Vector128<byte> b3 = (d3 & nibble) | AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(kept, spread3), bits);
+                Vector128<byte> h3 = AdvSimd.Arm64.VectorTableLookup(high0, a3);
+                Vector128<byte> i3 = AdvSimd.Arm64.VectorTableLookup(high1, a3);
+                Vector128<byte> l3 = AdvSimd.Arm64.VectorTableLookup(low0, b3);
+                Vector128<byte> m3 = AdvSimd.Arm64.VectorTableLookup(low1, b3);
+                upper = Dp.DotProduct(upper, h3, l3);
+                cross0 = Dp.DotProduct(cross0, h3, m3);
+                cross1 = Dp.DotProduct(cross1, i3, l3);
+                lower = Dp.DotProduct(lower, i3, m3);
+            }
+
+            if (rest is null)
+            {
+                break;
+            }
+
+            scores = rest;
+            end = rest + Block;
+            mask = &restKept;
+            rest = null;
         }
 
         double sum = (65536.0 * Across(upper)) + (256.0 * (Across(cross0) + Across(cross1))) + Across(lower);
@@ -145,24 +162,28 @@ internal static unsafe class TailMassDp
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static double Across(Vector128<uint> x) => AdvSimd.Arm64.AddAcrossWidening(x).ToScalar();
 
-    /// <summary>The last n % 64 scores, filled up with kept ones.</summary>
-    [SkipLocalsInit]
-    private static double Rest(
-        byte* scores, ulong* mask, int n, int reference, Vector128<byte> low0, Vector128<byte> low1, Vector128<byte> high0, Vector128<byte> high1)
+    /// <summary>Whole blocks, at least one, and <paramref name="rest"/> scores: the last 64, with those before the rest counted as kept.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double WithRest(
+        byte* scores, ulong* mask, int blocks, int rest, int reference, Vector128<byte> low0, Vector128<byte> low1, Vector128<byte> high0,
+        Vector128<byte> high1)
     {
-        int rest = n % Block;
-        byte* block = stackalloc byte[Block];
-        ulong kept;
-        if (n >= Block)
+        if (rest == 0)
         {
-            // The last 64, with those before the rest counted as kept.
-            byte* source = scores + n - Block;
-            kept = (mask[n / Block] << (Block - rest)) | (ulong.MaxValue >> rest);
-            return Blocks(source, &kept, 1, reference, low0, low1, high0, high1);
+            return Blocks(scores, mask, blocks, null, 0, reference, low0, low1, high0, high1);
         }
 
-        new ReadOnlySpan<byte>(scores, rest).CopyTo(new Span<byte>(block, rest));
-        kept = mask[0] | (ulong.MaxValue << rest);
-        return Blocks(block, &kept, 1, reference, low0, low1, high0, high1);
+        ulong kept = (mask[blocks] << (Block - rest)) | (ulong.MaxValue >> rest);
+        byte* last = scores + ((nint)blocks * Block) + rest - Block;
+        return Blocks(scores, mask, blocks, last, kept, reference, low0, low1, high0, high1);
+    }
+
+    [SkipLocalsInit]
+    private static double Few(
+        byte* scores, ulong kept, int n, int reference, Vector128<byte> low0, Vector128<byte> low1, Vector128<byte> high0, Vector128<byte> high1)
+    {
+        byte* block = stackalloc byte[Block];
+        new ReadOnlySpan<byte>(scores, n).CopyTo(new Span<byte>(block, n));
+        return Blocks(null, null, 0, block, kept | (ulong.MaxValue << n), reference, low0, low1, high0, high1);
     }
 }
