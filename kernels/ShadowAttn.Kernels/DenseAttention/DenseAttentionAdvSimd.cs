@@ -10,14 +10,15 @@ namespace ShadowAttn.Kernels;
 /// [dim][8 rows]; logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
 /// Scratch: weights of a block [256][8]; the last dim % 8 channels of its values [256][8]; per tile the queries [dim][8], maxima [8], sums [8] and
 /// running outputs [8 rows][⌈dim/8⌉·8]. All tiles of a call take a block of keys before the next block is touched.
-/// A few rows left over go one by one (<see cref="DenseRowAdvSimd"/>).
+/// A few rows left over go one by one (<see cref="DenseRowAdvSimd"/>), with the same operations in the same order.
 /// </summary>
 internal static unsafe class DenseAttentionAdvSimd
 {
     /// <summary>Rows of a tile and keys of a panel.</summary>
     public const int Tile = 8;
 
-    private const int KeyBlock = 256;
+    /// <summary>Keys per step of the running maximum and sum.</summary>
+    public const int KeyBlock = 256;
 
     /// <summary>A last tile with no more rows than this goes row by row.</summary>
     private const int FewRows = 4;
@@ -129,9 +130,9 @@ internal static unsafe class DenseAttentionAdvSimd
         if (common < keys)
         {
             float* edge = weights + (common * Tile);
-            int edgeKeys = keys - common;
-            DenseTilesAdvSimd.Logits(queries, packed + ((nint)common * dim), (edgeKeys + Tile - 1) / Tile, dim, edge, null);
-            Mask(edge, edgeKeys, firstKey + common - (a->FirstVisible + (row * a->VisibleStep)), a->VisibleStep, maxima);
+            int edgePanels = (keys - common + Tile - 1) / Tile;
+            DenseTilesAdvSimd.Logits(queries, packed + ((nint)common * dim), edgePanels, dim, edge, null);
+            Mask(edge, edgePanels * Tile, firstKey + common - (a->FirstVisible + (row * a->VisibleStep)), a->VisibleStep, maxima);
         }
 
         (Vector128<float> factor0, Vector128<float> factor1) = Weigh(weights, common, keys, oldMaxima, maxima, sums);
@@ -206,8 +207,8 @@ internal static unsafe class DenseAttentionAdvSimd
     }
 
     /// <summary>
-    /// Logits to weights in place, masked ones only from key <paramref name="common"/> on; adds them to the sums [8]. Returns the factors that bring
-    /// what was relative to the old maxima to the new ones.
+    /// Logits to weights in place, in whole panels, masked ones only from key <paramref name="common"/> on; adds them to the sums [8]: keys by their
+    /// remainder mod 4, then (0 + 1) + (2 + 3). Returns the factors that bring what was relative to the old maxima to the new ones.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static (Vector128<float> Factor0, Vector128<float> Factor1) Weigh(
@@ -219,36 +220,77 @@ internal static unsafe class DenseAttentionAdvSimd
         // Before the loop: so the constants of Weight are in registers when it starts.
         Vector128<float> factor0 = ExpAdvSimd.Weight(Vector128.Load(oldMaxima) - max0);
         Vector128<float> factor1 = ExpAdvSimd.Weight(Vector128.Load(oldMaxima + 4) - max1);
-        Vector128<float> sum0 = Vector128<float>.Zero;
-        Vector128<float> sum1 = Vector128<float>.Zero;
-        float* end = weights + (keys * Tile);
-        for (float* masked = weights + (common * Tile); weights < masked; weights += Tile)
+        Vector128<float> s0 = Vector128<float>.Zero;
+        Vector128<float> t0 = Vector128<float>.Zero;
+        Vector128<float> s1 = Vector128<float>.Zero;
+        Vector128<float> t1 = Vector128<float>.Zero;
+        Vector128<float> s2 = Vector128<float>.Zero;
+        Vector128<float> t2 = Vector128<float>.Zero;
+        Vector128<float> s3 = Vector128<float>.Zero;
+        Vector128<float> t3 = Vector128<float>.Zero;
+        float* end = weights + (((keys + Tile - 1) & ~(Tile - 1)) * Tile);
+        for (float* masked = weights + (common * Tile); weights < masked; weights += 4 * Tile)
         {
-            Vector128<float> a = Vector128.Load(weights);
-            Vector128<float> b = Vector128.Load(weights + 4);
-            Vector128<float> w0 = ExpAdvSimd.Weight(a - max0);
-            Vector128<float> w1 = ExpAdvSimd.Weight(b - max1);
-            w0.Store(weights);
-            w1.Store(weights + 4);
-            sum0 += w0;
-            sum1 += w1;
+            Vector128<float> a0 = Vector128.Load(weights);
+            Vector128<float> b0 = Vector128.Load(weights + 4);
+            Vector128<float> a1 = Vector128.Load(weights + 8);
+            Vector128<float> b1 = Vector128.Load(weights + 12);
+            Vector128<float> a2 = Vector128.Load(weights + 16);
+            Vector128<float> b2 = Vector128.Load(weights + 20);
+            Vector128<float> a3 = Vector128.Load(weights + 24);
+            Vector128<float> b3 = Vector128.Load(weights + 28);
+            Vector128<float> x0 = ExpAdvSimd.Weight(a0 - max0);
+            Vector128<float> y0 = ExpAdvSimd.Weight(b0 - max1);
+            x0.Store(weights);
+            y0.Store(weights + 4);
+            s0 += x0;
+            t0 += y0;
+            Vector128<float> x1 = ExpAdvSimd.Weight(a1 - max0);
+            Vector128<float> y1 = ExpAdvSimd.Weight(b1 - max1);
+            x1.Store(weights + 8);
+            y1.Store(weights + 12);
+            s1 += x1;
+            t1 += y1;
+            Vector128<float> x2 = ExpAdvSimd.Weight(a2 - max0);
+            Vector128<float> y2 = ExpAdvSimd.Weight(b2 - max1);
+            x2.Store(weights + 16);
+            y2.Store(weights + 20);
+            s2 += x2;
+            t2 += y2;
+            Vector128<float> x3 = ExpAdvSimd.Weight(a3 - max0);
+            Vector128<float> y3 = ExpAdvSimd.Weight(b3 - max1);
+            x3.Store(weights + 24);
+            y3.Store(weights + 28);
+            s3 += x3;
+            t3 += y3;
         }
 
-        for (; weights < end; weights += Tile)
+        Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
+        for (; weights < end; weights += 4 * Tile)
         {
-            Vector128<float> a = Vector128.Load(weights);
-            Vector128<float> b = Vector128.Load(weights + 4);
-            Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
-            a = AdvSimd.BitwiseClear(ExpAdvSimd.Weight(a - max0), AdvSimd.CompareEqual(a, lowest));
-            b = AdvSimd.BitwiseClear(ExpAdvSimd.Weight(b - max1), AdvSimd.CompareEqual(b, lowest));
-            a.Store(weights);
-            b.Store(weights + 4);
-            sum0 += a;
-            sum1 += b;
+            for (int key = 0; key < 4; key++)
+            {
+                float* w = weights + (key * Tile);
+                Vector128<float> a = Vector128.Load(w);
+                Vector128<float> b = Vector128.Load(w + 4);
+                AdvSimd.BitwiseClear(ExpAdvSimd.Weight(a - max0), AdvSimd.CompareEqual(a, lowest)).Store(w);
+                AdvSimd.BitwiseClear(ExpAdvSimd.Weight(b - max1), AdvSimd.CompareEqual(b, lowest)).Store(w + 4);
+            }
+
+            s0 += Vector128.Load(weights);
+            t0 += Vector128.Load(weights + 4);
+            s1 += Vector128.Load(weights + 8);
+            t1 += Vector128.Load(weights + 12);
+            s2 += Vector128.Load(weights + 16);
+            t2 += Vector128.Load(weights + 20);
+            s3 += Vector128.Load(weights + 24);
+            t3 += Vector128.Load(weights + 28);
         }
 
-        AdvSimd.FusedMultiplyAdd(sum0, Vector128.Load(sums), factor0).Store(sums);
-        AdvSimd.FusedMultiplyAdd(sum1, Vector128.Load(sums + 4), factor1).Store(sums + 4);
+        s0 = (s0 + s1) + (s2 + s3);
+        t0 = (t0 + t1) + (t2 + t3);
+        AdvSimd.FusedMultiplyAdd(s0, Vector128.Load(sums), factor0).Store(sums);
+        AdvSimd.FusedMultiplyAdd(t0, Vector128.Load(sums + 4), factor1).Store(sums + 4);
         return (factor0, factor1);
     }
 

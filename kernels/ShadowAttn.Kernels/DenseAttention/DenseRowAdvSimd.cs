@@ -5,14 +5,15 @@ using System.Runtime.Intrinsics.Arm;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// One row of <see cref="DenseAttentionAdvSimd"/>, for calls whose last tile would be mostly empty, decoding above all. Blocks of 512 keys.
+/// One row of <see cref="DenseAttentionAdvSimd"/>, for calls whose last tile would be mostly empty, decoding above all. Every sum runs in
+/// the order of the tiles, so the result has the same bits.
 /// Logits: 4 panels of 8 keys at a time, 8 accumulators over keys, the query by element. Values: 64 channels, 16 accumulators, the weights by
 /// element; then 8 channels, then single ones.
 /// </summary>
 internal static unsafe class DenseRowAdvSimd
 {
     private const int Panel = DenseAttentionAdvSimd.Tile;
-    private const int KeyBlock = 512;
+    private const int KeyBlock = DenseAttentionAdvSimd.KeyBlock;
 
     /// <summary><paramref name="query"/> [dim] is scaled; <paramref name="weights"/> has room for a block of keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -26,7 +27,7 @@ internal static unsafe class DenseRowAdvSimd
             int keys = Math.Min(KeyBlock, visible - key);
             float top = MathF.Max(max, Logits(query, packed + ((nint)key * dim), keys, dim, weights));
             float factor = key == 0 ? 0 : ExpAdvSimd.Weight(Vector128.CreateScalar(max - top)).ToScalar();
-            sum = (sum * factor) + Weigh(weights, keys, top);
+            sum = MathF.FusedMultiplyAdd(sum, factor, Weigh(weights, keys, top));
             max = top;
             float scale = key + keys == visible ? 1 / sum : 1;
             Values(weights, values + (key * valueStride), valueStride, dim, keys, factor, scale, output);
@@ -195,27 +196,40 @@ internal static unsafe class DenseRowAdvSimd
         return AdvSimd.Arm64.MaxAcross(AdvSimd.Max(top0, top1)).ToScalar();
     }
 
-    /// <summary>Logits to weights in place, in whole panels; returns their sum.</summary>
+    /// <summary>Logits to weights in place, in whole panels, 0 behind the last key; returns their sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Weigh(float* weights, int keys, float top)
     {
         Vector128<float> tops = Vector128.Create(top);
-        Vector128<float> sum0 = Vector128<float>.Zero;
-        Vector128<float> sum1 = Vector128<float>.Zero;
-        float* end = weights + keys;
-        for (; weights < end; weights += Panel)
+        Vector128<float> sum = Vector128<float>.Zero;
+        float* end = weights + (keys & ~(Panel - 1));
+        for (float* p = weights; p < end; p += Panel)
         {
-            Vector128<float> a = Vector128.Load(weights);
-            Vector128<float> b = Vector128.Load(weights + 4);
+            Vector128<float> a = Vector128.Load(p);
+            Vector128<float> b = Vector128.Load(p + 4);
             Vector128<float> w0 = ExpAdvSimd.Weight(a - tops);
             Vector128<float> w1 = ExpAdvSimd.Weight(b - tops);
-            w0.Store(weights);
-            w1.Store(weights + 4);
-            sum0 += w0;
-            sum1 += w1;
+            w0.Store(p);
+            w1.Store(p + 4);
+            sum += w0;
+            sum += w1;
         }
 
-        return Vector128.Sum(sum0 + sum1);
+        if ((keys & (Panel - 1)) != 0)
+        {
+            Vector128<float> lowest = Vector128.Create(float.NegativeInfinity);
+            Vector128<float> a = Vector128.Load(end);
+            Vector128<float> b = Vector128.Load(end + 4);
+            Vector128<float> w0 = AdvSimd.BitwiseClear(ExpAdvSimd.Weight(a - tops), AdvSimd.CompareEqual(a, lowest));
+            Vector128<float> w1 = AdvSimd.BitwiseClear(ExpAdvSimd.Weight(b - tops), AdvSimd.CompareEqual(b, lowest));
+            w0.Store(end);
+            w1.Store(end + 4);
+            sum += w0;
+            sum += w1;
+        }
+
+        sum = AdvSimd.Arm64.AddPairwise(sum, sum);
+        return AdvSimd.Arm64.AddPairwiseScalar(sum.GetLower()).ToScalar();
     }
 
     /// <summary>output = (output·factor + Σ_i w_i·v_i)·scale; output is not read when the factor is 0.</summary>
@@ -254,133 +268,133 @@ internal static unsafe class DenseRowAdvSimd
                 w += 4;
                 Vector128<float> x00 = Vector128.Load(v);
                 Vector128<float> x01 = Vector128.Load(v + 4);
-                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, p, 0);
-                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x01, p, 0);
                 Vector128<float> x02 = Vector128.Load(v + 8);
                 Vector128<float> x03 = Vector128.Load(v + 12);
-                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x02, p, 0);
-                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x03, p, 0);
                 Vector128<float> x04 = Vector128.Load(v + 16);
                 Vector128<float> x05 = Vector128.Load(v + 20);
-                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, p, 0);
-                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, p, 0);
                 Vector128<float> x06 = Vector128.Load(v + 24);
                 Vector128<float> x07 = Vector128.Load(v + 28);
+                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, p, 0);
+                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x01, p, 0);
+                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x02, p, 0);
+                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x03, p, 0);
+                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, p, 0);
+                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, p, 0);
                 s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, p, 0);
                 s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, p, 0);
                 Vector128<float> x08 = Vector128.Load(v + 32);
                 Vector128<float> x09 = Vector128.Load(v + 36);
-                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, p, 0);
-                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, p, 0);
                 Vector128<float> x0A = Vector128.Load(v + 40);
                 Vector128<float> x0B = Vector128.Load(v + 44);
-                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, p, 0);
-                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, p, 0);
                 Vector128<float> x0C = Vector128.Load(v + 48);
                 Vector128<float> x0D = Vector128.Load(v + 52);
-                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, p, 0);
-                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, p, 0);
                 Vector128<float> x0E = Vector128.Load(v + 56);
                 Vector128<float> x0F = Vector128.Load(v + 60);
+                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, p, 0);
+                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, p, 0);
+                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, p, 0);
+                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, p, 0);
+                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, p, 0);
+                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, p, 0);
                 sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x0E, p, 0);
                 sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x0F, p, 0);
                 v += stride;
                 Vector128<float> x10 = Vector128.Load(v);
                 Vector128<float> x11 = Vector128.Load(v + 4);
-                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x10, p, 1);
-                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x11, p, 1);
                 Vector128<float> x12 = Vector128.Load(v + 8);
                 Vector128<float> x13 = Vector128.Load(v + 12);
-                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x12, p, 1);
-                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x13, p, 1);
                 Vector128<float> x14 = Vector128.Load(v + 16);
                 Vector128<float> x15 = Vector128.Load(v + 20);
-                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x14, p, 1);
-                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x15, p, 1);
                 Vector128<float> x16 = Vector128.Load(v + 24);
                 Vector128<float> x17 = Vector128.Load(v + 28);
+                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x10, p, 1);
+                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x11, p, 1);
+                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x12, p, 1);
+                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x13, p, 1);
+                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x14, p, 1);
+                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x15, p, 1);
                 s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x16, p, 1);
                 s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x17, p, 1);
                 Vector128<float> x18 = Vector128.Load(v + 32);
                 Vector128<float> x19 = Vector128.Load(v + 36);
-                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x18, p, 1);
-                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x19, p, 1);
                 Vector128<float> x1A = Vector128.Load(v + 40);
                 Vector128<float> x1B = Vector128.Load(v + 44);
-                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x1A, p, 1);
-                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x1B, p, 1);
                 Vector128<float> x1C = Vector128.Load(v + 48);
                 Vector128<float> x1D = Vector128.Load(v + 52);
-                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x1C, p, 1);
-                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x1D, p, 1);
                 Vector128<float> x1E = Vector128.Load(v + 56);
                 Vector128<float> x1F = Vector128.Load(v + 60);
+                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x18, p, 1);
+                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x19, p, 1);
+                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x1A, p, 1);
+                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x1B, p, 1);
+                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x1C, p, 1);
+                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x1D, p, 1);
                 sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x1E, p, 1);
                 sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x1F, p, 1);
                 v += stride;
                 Vector128<float> x20 = Vector128.Load(v);
                 Vector128<float> x21 = Vector128.Load(v + 4);
-                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x20, p, 2);
-                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x21, p, 2);
                 Vector128<float> x22 = Vector128.Load(v + 8);
                 Vector128<float> x23 = Vector128.Load(v + 12);
-                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x22, p, 2);
-                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x23, p, 2);
                 Vector128<float> x24 = Vector128.Load(v + 16);
                 Vector128<float> x25 = Vector128.Load(v + 20);
-                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x24, p, 2);
-                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x25, p, 2);
                 Vector128<float> x26 = Vector128.Load(v + 24);
                 Vector128<float> x27 = Vector128.Load(v + 28);
+                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x20, p, 2);
+                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x21, p, 2);
+                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x22, p, 2);
+                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x23, p, 2);
+                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x24, p, 2);
+                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x25, p, 2);
                 s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x26, p, 2);
                 s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x27, p, 2);
                 Vector128<float> x28 = Vector128.Load(v + 32);
                 Vector128<float> x29 = Vector128.Load(v + 36);
-                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x28, p, 2);
-                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x29, p, 2);
                 Vector128<float> x2A = Vector128.Load(v + 40);
                 Vector128<float> x2B = Vector128.Load(v + 44);
-                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x2A, p, 2);
-                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x2B, p, 2);
                 Vector128<float> x2C = Vector128.Load(v + 48);
                 Vector128<float> x2D = Vector128.Load(v + 52);
-                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x2C, p, 2);
-                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x2D, p, 2);
                 Vector128<float> x2E = Vector128.Load(v + 56);
                 Vector128<float> x2F = Vector128.Load(v + 60);
+                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x28, p, 2);
+                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x29, p, 2);
+                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x2A, p, 2);
+                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x2B, p, 2);
+                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x2C, p, 2);
+                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x2D, p, 2);
                 sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x2E, p, 2);
                 sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x2F, p, 2);
                 v += stride;
                 Vector128<float> x30 = Vector128.Load(v);
                 Vector128<float> x31 = Vector128.Load(v + 4);
-                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x30, p, 3);
-                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x31, p, 3);
                 Vector128<float> x32 = Vector128.Load(v + 8);
                 Vector128<float> x33 = Vector128.Load(v + 12);
-                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x32, p, 3);
-                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x33, p, 3);
                 Vector128<float> x34 = Vector128.Load(v + 16);
                 Vector128<float> x35 = Vector128.Load(v + 20);
-                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x34, p, 3);
-                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x35, p, 3);
                 Vector128<float> x36 = Vector128.Load(v + 24);
                 Vector128<float> x37 = Vector128.Load(v + 28);
+                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x30, p, 3);
+                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x31, p, 3);
+                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x32, p, 3);
+                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x33, p, 3);
+                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x34, p, 3);
+                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x35, p, 3);
                 s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x36, p, 3);
                 s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x37, p, 3);
                 Vector128<float> x38 = Vector128.Load(v + 32);
                 Vector128<float> x39 = Vector128.Load(v + 36);
-                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x38, p, 3);
-                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x39, p, 3);
                 Vector128<float> x3A = Vector128.Load(v + 40);
                 Vector128<float> x3B = Vector128.Load(v + 44);
-                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x3A, p, 3);
-                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x3B, p, 3);
                 Vector128<float> x3C = Vector128.Load(v + 48);
                 Vector128<float> x3D = Vector128.Load(v + 52);
-                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x3C, p, 3);
-                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x3D, p, 3);
                 Vector128<float> x3E = Vector128.Load(v + 56);
                 Vector128<float> x3F = Vector128.Load(v + 60);
+                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x38, p, 3);
+                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x39, p, 3);
+                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x3A, p, 3);
+                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x3B, p, 3);
+                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x3C, p, 3);
+                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x3D, p, 3);
                 sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x3E, p, 3);
                 sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x3F, p, 3);
                 v += stride;
@@ -391,34 +405,34 @@ internal static unsafe class DenseRowAdvSimd
                 Vector128<float> p = Vector128.CreateScalarUnsafe(*w);
                 Vector128<float> x00 = Vector128.Load(v);
                 Vector128<float> x01 = Vector128.Load(v + 4);
-                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, p, 0);
-                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x01, p, 0);
                 Vector128<float> x02 = Vector128.Load(v + 8);
                 Vector128<float> x03 = Vector128.Load(v + 12);
-                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x02, p, 0);
-                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x03, p, 0);
                 Vector128<float> x04 = Vector128.Load(v + 16);
                 Vector128<float> x05 = Vector128.Load(v + 20);
-                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, p, 0);
-                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, p, 0);
                 Vector128<float> x06 = Vector128.Load(v + 24);
                 Vector128<float> x07 = Vector128.Load(v + 28);
+                s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, p, 0);
+                s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x01, p, 0);
+                s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x02, p, 0);
+                s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x03, p, 0);
+                s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, p, 0);
+                s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, p, 0);
                 s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, p, 0);
                 s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, p, 0);
                 Vector128<float> x08 = Vector128.Load(v + 32);
                 Vector128<float> x09 = Vector128.Load(v + 36);
-                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, p, 0);
-                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, p, 0);
                 Vector128<float> x0A = Vector128.Load(v + 40);
                 Vector128<float> x0B = Vector128.Load(v + 44);
-                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, p, 0);
-                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, p, 0);
                 Vector128<float> x0C = Vector128.Load(v + 48);
                 Vector128<float> x0D = Vector128.Load(v + 52);
-                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, p, 0);
-                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, p, 0);
                 Vector128<float> x0E = Vector128.Load(v + 56);
                 Vector128<float> x0F = Vector128.Load(v + 60);
+                s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, p, 0);
+                s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, p, 0);
+                sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, p, 0);
+                sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, p, 0);
+                sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, p, 0);
+                sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, p, 0);
                 sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x0E, p, 0);
                 sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x0F, p, 0);
                 v += stride;
@@ -480,8 +494,9 @@ internal static unsafe class DenseRowAdvSimd
 
             if (factor != 0)
             {
-                a += Vector128.Load(output + d) * factor;
-                b += Vector128.Load(output + d + 4) * factor;
+                Vector128<float> f = Vector128.Create(factor);
+                a = AdvSimd.FusedMultiplyAdd(a, Vector128.Load(output + d), f);
+                b = AdvSimd.FusedMultiplyAdd(b, Vector128.Load(output + d + 4), f);
             }
 
             (a * s).Store(output + d);
@@ -493,10 +508,10 @@ internal static unsafe class DenseRowAdvSimd
             float sum = 0;
             for (int i = 0; i < keys; i++)
             {
-                sum += weights[i] * values[(i * stride) + d];
+                sum = MathF.FusedMultiplyAdd(values[(i * stride) + d], weights[i], sum);
             }
 
-            output[d] = (sum + (factor == 0 ? 0 : output[d] * factor)) * scale;
+            output[d] = (factor == 0 ? sum : MathF.FusedMultiplyAdd(output[d], factor, sum)) * scale;
         }
     }
 }

@@ -7,64 +7,107 @@ namespace ShadowAttn.Kernels;
 /// <summary>
 /// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherPairLogitsAdvSimd"/>,
 /// <see cref="GatherRowLogitsAdvSimd"/>), a softmax per row in base 2, weighted values (<see cref="GatherPairValuesAdvSimd"/>,
-/// <see cref="GatherRowValuesAdvSimd"/>). Scratch: sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys followed by
-/// its own.
+/// <see cref="GatherRowValuesAdvSimd"/>); a tile of pairs that keep many keys goes through keys first, then values. Scratch: 1 / (Σ w_i + T) and T of
+/// both rows; sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys followed by its own.
 /// </summary>
 internal static unsafe class GatherAttentionAdvSimd
 {
     private const float Ln2 = 0.693147181f;
 
-    public static GatherAttentionKernel Kernel => new(&Attend);
+    /// <summary>Scratch in front of the sums: 1 / (Σ weights + T) and T of row 0, of row 1.</summary>
+    private const int Totals = 4;
+
+    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
+
+    public static void Attend(GatherArguments* a)
+    {
+        ReadKeys(a);
+        ReadValues(a);
+    }
+
+    public static void AttendTile(GatherArguments* pairs, int count)
+    {
+        if (!GatherLayout.KeysFirst(pairs))
+        {
+            for (int i = 0; i < count; i++)
+            {
+                Attend(pairs + i);
+            }
+
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            ReadKeys(pairs + i);
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            ReadValues(pairs + i);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Attend(GatherArguments* a)
+    private static void ReadKeys(GatherArguments* a)
     {
         int dim = a->Dim;
         int both = a->Counts.Both;
         int first = a->Counts.First;
         int second = a->Counts.Second;
         float power = a->Scale * ExpAdvSimd.Log2E;
-        float* sums0 = a->Scratch;
-        float* sums1 = sums0 + dim;
-        float* weights0 = sums1 + dim;
-        float* weights1 = weights0 + both + first + 4;
-
-        bool pair = a->Row1.Query is not null;
-        if (pair)
-        {
-            GatherPairLogitsAdvSimd.Run(
-                a->Row0.Query, a->Row1.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1);
-        }
-        else
+        float* totals = a->Scratch;
+        float* weights0 = totals + Totals + (2 * (nint)dim);
+        if (a->Row1.Query is null)
         {
             GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0);
         }
+        else
+        {
+            float* weights1 = weights0 + both + first + 4;
+            GatherPairLogitsAdvSimd.Run(
+                a->Row0.Query, a->Row1.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1);
+            GatherRowLogitsAdvSimd.Run(a->Row1.Query, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both);
+            Softmax(weights1, both + second, &a->Row1, totals + 2);
+        }
 
         GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
-        (float inverse0, float tail0) = Softmax(weights0, both + first, &a->Row0);
-        if (!pair)
+        Softmax(weights0, both + first, &a->Row0, totals);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ReadValues(GatherArguments* a)
+    {
+        int dim = a->Dim;
+        int both = a->Counts.Both;
+        float* totals = a->Scratch;
+        float* sums0 = totals + Totals;
+        float* sums1 = sums0 + dim;
+        float* weights0 = sums1 + dim;
+        if (a->Row1.Query is null)
         {
             new Span<float>(sums0, dim).Clear();
             GatherRowValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, sums0, 0, null, 1, sums0);
+        }
+        else
+        {
+            float* weights1 = weights0 + both + a->Counts.First + 4;
+            GatherPairValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, weights1, sums0, sums1);
             GatherRowValuesAdvSimd.Sum(
-                a->Values, a->ValueStride, dim, a->First, first, weights0 + both, sums0, tail0, a->Row0.TailValue, inverse0, a->Row0.Output);
-            return;
+                a->Values, a->ValueStride, dim, a->Second, a->Counts.Second, weights1 + both, sums1, totals[3], a->Row1.TailValue, totals[2],
+                a->Row1.Output);
         }
 
-        GatherRowLogitsAdvSimd.Run(a->Row1.Query, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both);
-        (float inverse1, float tail1) = Softmax(weights1, both + second, &a->Row1);
-        GatherPairValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, weights1, sums0, sums1);
         GatherRowValuesAdvSimd.Sum(
-            a->Values, a->ValueStride, dim, a->First, first, weights0 + both, sums0, tail0, a->Row0.TailValue, inverse0, a->Row0.Output);
-        GatherRowValuesAdvSimd.Sum(
-            a->Values, a->ValueStride, dim, a->Second, second, weights1 + both, sums1, tail1, a->Row1.TailValue, inverse1, a->Row1.Output);
+            a->Values, a->ValueStride, dim, a->First, a->Counts.First, weights0 + both, sums0, totals[1], a->Row0.TailValue, totals[0],
+            a->Row0.Output);
     }
 
     /// <summary>
-    /// Turns n base-2 logits into weights relative to the largest; overwrites up to 3 entries behind them. Returns 1 / (Σ weights + T) and T.
+    /// Turns n base-2 logits into weights relative to the largest; overwrites up to 3 entries behind them. Stores 1 / (Σ weights + T) and T.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (float Inverse, float Tail) Softmax(float* logits, int n, GatherRow* row)
+    private static void Softmax(float* logits, int n, GatherRow* row, float* totals)
     {
         Vector128.Create(float.NegativeInfinity).Store(logits + n);
         float* end = logits + (((nint)n + 3) & ~3);
@@ -115,6 +158,7 @@ internal static unsafe class GatherAttentionAdvSimd
         sum0 = AdvSimd.Arm64.AddPairwise(sum0, sum0);
         float sum = AdvSimd.Arm64.AddPairwiseScalar(sum0.GetLower()).ToScalar();
         float tail = row->TailSum == 0 ? 0 : GatherTail.Mass(row, top * Ln2);
-        return (1 / (sum + tail), tail);
+        totals[0] = 1 / (sum + tail);
+        totals[1] = tail;
     }
 }

@@ -123,12 +123,12 @@ internal static unsafe class GatherPairValuesAdvSimd
                 {
                     Vector128<float> x04 = Vector128.Load(v0 + 16);
                     Vector128<float> x05 = Vector128.Load(v0 + 20);
+                    Vector128<float> x06 = Vector128.Load(v0 + 24);
+                    Vector128<float> x07 = Vector128.Load(v0 + 28);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
                     t4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t4, x04, u, 0);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x05, u, 0);
-                    Vector128<float> x06 = Vector128.Load(v0 + 24);
-                    Vector128<float> x07 = Vector128.Load(v0 + 28);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, w, 0);
                     t6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t6, x06, u, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, w, 0);
@@ -157,12 +157,12 @@ internal static unsafe class GatherPairValuesAdvSimd
                 {
                     Vector128<float> x14 = Vector128.Load(v1 + 16);
                     Vector128<float> x15 = Vector128.Load(v1 + 20);
+                    Vector128<float> x16 = Vector128.Load(v1 + 24);
+                    Vector128<float> x17 = Vector128.Load(v1 + 28);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x14, w, 1);
                     t4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t4, x14, u, 1);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x15, w, 1);
                     t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x15, u, 1);
-                    Vector128<float> x16 = Vector128.Load(v1 + 24);
-                    Vector128<float> x17 = Vector128.Load(v1 + 28);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x16, w, 1);
                     t6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t6, x16, u, 1);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x17, w, 1);
@@ -191,12 +191,12 @@ internal static unsafe class GatherPairValuesAdvSimd
                 {
                     Vector128<float> x24 = Vector128.Load(v2 + 16);
                     Vector128<float> x25 = Vector128.Load(v2 + 20);
+                    Vector128<float> x26 = Vector128.Load(v2 + 24);
+                    Vector128<float> x27 = Vector128.Load(v2 + 28);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x24, w, 2);
                     t4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t4, x24, u, 2);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x25, w, 2);
                     t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x25, u, 2);
-                    Vector128<float> x26 = Vector128.Load(v2 + 24);
-                    Vector128<float> x27 = Vector128.Load(v2 + 28);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x26, w, 2);
                     t6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t6, x26, u, 2);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x27, w, 2);
@@ -225,12 +225,12 @@ internal static unsafe class GatherPairValuesAdvSimd
                 {
                     Vector128<float> x34 = Vector128.Load(v3 + 16);
                     Vector128<float> x35 = Vector128.Load(v3 + 20);
+                    Vector128<float> x36 = Vector128.Load(v3 + 24);
+                    Vector128<float> x37 = Vector128.Load(v3 + 28);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x34, w, 3);
                     t4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t4, x34, u, 3);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x35, w, 3);
                     t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x35, u, 3);
-                    Vector128<float> x36 = Vector128.Load(v3 + 24);
-                    Vector128<float> x37 = Vector128.Load(v3 + 28);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x36, w, 3);
                     t6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t6, x36, u, 3);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x37, w, 3);
@@ -264,12 +264,12 @@ internal static unsafe class GatherPairValuesAdvSimd
                 {
                     Vector128<float> x04 = Vector128.Load(v0 + 16);
                     Vector128<float> x05 = Vector128.Load(v0 + 20);
+                    Vector128<float> x06 = Vector128.Load(v0 + 24);
+                    Vector128<float> x07 = Vector128.Load(v0 + 28);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
                     t4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t4, x04, u, 0);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x05, u, 0);
-                    Vector128<float> x06 = Vector128.Load(v0 + 24);
-                    Vector128<float> x07 = Vector128.Load(v0 + 28);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, w, 0);
                     t6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t6, x06, u, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, w, 0);

@@ -123,10 +123,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x04 = Vector128.Load(v0 + 16);
                     Vector128<float> x05 = Vector128.Load(v0 + 20);
-                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
-                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     Vector128<float> x06 = Vector128.Load(v0 + 24);
                     Vector128<float> x07 = Vector128.Load(v0 + 28);
+                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
+                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, w, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, w, 0);
                 }
@@ -135,18 +135,18 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x08 = Vector128.Load(v0 + 32);
                     Vector128<float> x09 = Vector128.Load(v0 + 36);
-                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, w, 0);
-                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, w, 0);
                     Vector128<float> x0A = Vector128.Load(v0 + 40);
                     Vector128<float> x0B = Vector128.Load(v0 + 44);
-                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, w, 0);
-                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, w, 0);
                     Vector128<float> x0C = Vector128.Load(v0 + 48);
                     Vector128<float> x0D = Vector128.Load(v0 + 52);
-                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, w, 0);
-                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, w, 0);
                     Vector128<float> x0E = Vector128.Load(v0 + 56);
                     Vector128<float> x0F = Vector128.Load(v0 + 60);
+                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, w, 0);
+                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, w, 0);
+                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, w, 0);
+                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, w, 0);
+                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, w, 0);
+                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, w, 0);
                     sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x0E, w, 0);
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x0F, w, 0);
                 }
@@ -169,10 +169,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x14 = Vector128.Load(v1 + 16);
                     Vector128<float> x15 = Vector128.Load(v1 + 20);
-                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x14, w, 1);
-                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x15, w, 1);
                     Vector128<float> x16 = Vector128.Load(v1 + 24);
                     Vector128<float> x17 = Vector128.Load(v1 + 28);
+                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x14, w, 1);
+                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x15, w, 1);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x16, w, 1);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x17, w, 1);
                 }
@@ -181,18 +181,18 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x18 = Vector128.Load(v1 + 32);
                     Vector128<float> x19 = Vector128.Load(v1 + 36);
-                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x18, w, 1);
-                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x19, w, 1);
                     Vector128<float> x1A = Vector128.Load(v1 + 40);
                     Vector128<float> x1B = Vector128.Load(v1 + 44);
-                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x1A, w, 1);
-                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x1B, w, 1);
                     Vector128<float> x1C = Vector128.Load(v1 + 48);
                     Vector128<float> x1D = Vector128.Load(v1 + 52);
-                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x1C, w, 1);
-                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x1D, w, 1);
                     Vector128<float> x1E = Vector128.Load(v1 + 56);
                     Vector128<float> x1F = Vector128.Load(v1 + 60);
+                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x18, w, 1);
+                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x19, w, 1);
+                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x1A, w, 1);
+                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x1B, w, 1);
+                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x1C, w, 1);
+                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x1D, w, 1);
                     sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x1E, w, 1);
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x1F, w, 1);
                 }
@@ -215,10 +215,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x24 = Vector128.Load(v2 + 16);
                     Vector128<float> x25 = Vector128.Load(v2 + 20);
-                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x24, w, 2);
-                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x25, w, 2);
                     Vector128<float> x26 = Vector128.Load(v2 + 24);
                     Vector128<float> x27 = Vector128.Load(v2 + 28);
+                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x24, w, 2);
+                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x25, w, 2);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x26, w, 2);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x27, w, 2);
                 }
@@ -227,18 +227,18 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x28 = Vector128.Load(v2 + 32);
                     Vector128<float> x29 = Vector128.Load(v2 + 36);
-                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x28, w, 2);
-                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x29, w, 2);
                     Vector128<float> x2A = Vector128.Load(v2 + 40);
                     Vector128<float> x2B = Vector128.Load(v2 + 44);
-                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x2A, w, 2);
-                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x2B, w, 2);
                     Vector128<float> x2C = Vector128.Load(v2 + 48);
                     Vector128<float> x2D = Vector128.Load(v2 + 52);
-                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x2C, w, 2);
-                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x2D, w, 2);
                     Vector128<float> x2E = Vector128.Load(v2 + 56);
                     Vector128<float> x2F = Vector128.Load(v2 + 60);
+                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x28, w, 2);
+                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x29, w, 2);
+                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x2A, w, 2);
+                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x2B, w, 2);
+                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x2C, w, 2);
+                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x2D, w, 2);
                     sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x2E, w, 2);
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x2F, w, 2);
                 }
@@ -261,10 +261,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x34 = Vector128.Load(v3 + 16);
                     Vector128<float> x35 = Vector128.Load(v3 + 20);
-                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x34, w, 3);
-                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x35, w, 3);
                     Vector128<float> x36 = Vector128.Load(v3 + 24);
                     Vector128<float> x37 = Vector128.Load(v3 + 28);
+                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x34, w, 3);
+                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x35, w, 3);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x36, w, 3);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x37, w, 3);
                 }
@@ -273,18 +273,18 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x38 = Vector128.Load(v3 + 32);
                     Vector128<float> x39 = Vector128.Load(v3 + 36);
-                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x38, w, 3);
-                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x39, w, 3);
                     Vector128<float> x3A = Vector128.Load(v3 + 40);
                     Vector128<float> x3B = Vector128.Load(v3 + 44);
-                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x3A, w, 3);
-                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x3B, w, 3);
                     Vector128<float> x3C = Vector128.Load(v3 + 48);
                     Vector128<float> x3D = Vector128.Load(v3 + 52);
-                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x3C, w, 3);
-                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x3D, w, 3);
                     Vector128<float> x3E = Vector128.Load(v3 + 56);
                     Vector128<float> x3F = Vector128.Load(v3 + 60);
+                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x38, w, 3);
+                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x39, w, 3);
+                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x3A, w, 3);
+                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x3B, w, 3);
+                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x3C, w, 3);
+                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x3D, w, 3);
                     sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x3E, w, 3);
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x3F, w, 3);
                 }
@@ -311,10 +311,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x04 = Vector128.Load(v0 + 16);
                     Vector128<float> x05 = Vector128.Load(v0 + 20);
-                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
-                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     Vector128<float> x06 = Vector128.Load(v0 + 24);
                     Vector128<float> x07 = Vector128.Load(v0 + 28);
+                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
+                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, w, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, w, 0);
                 }
@@ -323,18 +323,18 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x08 = Vector128.Load(v0 + 32);
                     Vector128<float> x09 = Vector128.Load(v0 + 36);
-                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, w, 0);
-                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, w, 0);
                     Vector128<float> x0A = Vector128.Load(v0 + 40);
                     Vector128<float> x0B = Vector128.Load(v0 + 44);
-                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, w, 0);
-                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, w, 0);
                     Vector128<float> x0C = Vector128.Load(v0 + 48);
                     Vector128<float> x0D = Vector128.Load(v0 + 52);
-                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, w, 0);
-                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, w, 0);
                     Vector128<float> x0E = Vector128.Load(v0 + 56);
                     Vector128<float> x0F = Vector128.Load(v0 + 60);
+                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, w, 0);
+                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, w, 0);
+                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, w, 0);
+                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, w, 0);
+                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, w, 0);
+                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, w, 0);
                     sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x0E, w, 0);
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x0F, w, 0);
                 }
@@ -361,10 +361,10 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x04 = Vector128.Load(v0 + 16);
                     Vector128<float> x05 = Vector128.Load(v0 + 20);
-                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
-                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     Vector128<float> x06 = Vector128.Load(v0 + 24);
                     Vector128<float> x07 = Vector128.Load(v0 + 28);
+                    s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
+                    s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, w, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, w, 0);
                 }
@@ -373,18 +373,18 @@ internal static unsafe class GatherRowValuesAdvSimd
                 {
                     Vector128<float> x08 = Vector128.Load(v0 + 32);
                     Vector128<float> x09 = Vector128.Load(v0 + 36);
-                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, w, 0);
-                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, w, 0);
                     Vector128<float> x0A = Vector128.Load(v0 + 40);
                     Vector128<float> x0B = Vector128.Load(v0 + 44);
-                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, w, 0);
-                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, w, 0);
                     Vector128<float> x0C = Vector128.Load(v0 + 48);
                     Vector128<float> x0D = Vector128.Load(v0 + 52);
-                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, w, 0);
-                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, w, 0);
                     Vector128<float> x0E = Vector128.Load(v0 + 56);
                     Vector128<float> x0F = Vector128.Load(v0 + 60);
+                    s8 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s8, x08, w, 0);
+                    s9 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s9, x09, w, 0);
+                    sA = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sA, x0A, w, 0);
+                    sB = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sB, x0B, w, 0);
+                    sC = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sC, x0C, w, 0);
+                    sD = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sD, x0D, w, 0);
                     sE = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sE, x0E, w, 0);
                     sF = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(sF, x0F, w, 0);
                 }
