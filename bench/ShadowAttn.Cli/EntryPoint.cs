@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using ShadowAttn.Cli.AbiCheck;
 using ShadowAttn.Cli.Cache;
+using ShadowAttn.Cli.Conformance;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Doctor;
 using ShadowAttn.Cli.Prepare;
@@ -40,6 +41,7 @@ public static class EntryPoint
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),
             AbiCheckCommandLine.Create(console),
+            ConformanceCommandLine.Create(console),
         };
 
         // Without response files: an argument that starts with @ is an argument.

@@ -84,7 +84,10 @@ internal sealed class BackendHost : IDisposable
         _soft?.Dispose();
     }
 
-    private static SoftHtpOptions SoftOptions(int threads)
+    /// <summary>Options of the built-in backend, from the environment where they are there.</summary>
+    /// <param name="threads">Threads that execute graphs, if the environment does not say; 0 for one per logical processor.</param>
+    /// <exception cref="InputException">They cannot be read.</exception>
+    internal static SoftHtpOptions SoftOptions(int threads)
     {
         try
         {

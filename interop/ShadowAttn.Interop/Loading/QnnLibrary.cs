@@ -35,6 +35,15 @@ public sealed unsafe class QnnLibrary : IDisposable
     /// <summary>The provider in use: the newest that this layer can drive.</summary>
     public QnnProviderInfo Info => Provider.Info;
 
+    /// <summary>
+    /// The provider's own functions, for clients that call them themselves; those behind <see cref="FunctionCount"/> are null. Callable as
+    /// long as the library is not disposed.
+    /// </summary>
+    public ref readonly QnnInterface_ImplementationV2_32_t Table => ref Provider.Table;
+
+    /// <summary>Functions that a table of the provider's version has, at most the 71 that the bindings know.</summary>
+    public int FunctionCount => QnnSlots.CountIn(Info.CoreApiVersion.Minor);
+
     internal QnnProvider Provider { get; }
 
     internal OwnedHandle? Handle { get; }

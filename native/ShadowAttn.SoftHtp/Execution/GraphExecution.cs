@@ -9,8 +9,8 @@ namespace ShadowAttn.SoftHtp.Execution;
 internal static unsafe class GraphExecution
 {
     /// <summary>
-    /// One execution. Buffers are matched to the graph's inputs and outputs by order; each tensor's id must be known, each once, and
-    /// its buffer large enough. Allocates nothing unless it refuses or profiles.
+    /// One execution. Buffers are matched to the graph's inputs and outputs by id, whatever their order, as HTP does; each id must be
+    /// there once, and its buffer large enough. Allocates nothing unless it refuses or profiles.
     /// </summary>
     internal static ulong Run(
         GraphObject graph,
@@ -34,21 +34,23 @@ internal static unsafe class GraphExecution
         {
             for (int i = 0; i < plan.InputCount; i++)
             {
-                byte* data = Bind(graph, plan.Input(i), plan.HasInput(IdOf(inputs + i)), inputs, i, frame);
+                int input = plan.InputOf(IdOf(inputs + i));
+                byte* data = input < 0 ? null : Bind(graph, plan.Input(input), inputs, i, frame);
                 if (data == null)
                 {
-                    return Refuse(graph, "input", plan.Input(i), inputs + i);
+                    return Refuse(graph, "input", plan.Input(input < 0 ? i : input), inputs + i);
                 }
-                plan.BindInput(frame, i, data);
+                plan.BindInput(frame, input, data);
             }
             for (int i = 0; i < plan.OutputCount; i++)
             {
-                byte* data = Bind(graph, plan.Output(i), plan.HasOutput(IdOf(outputs + i)), outputs, i, frame);
+                int output = plan.OutputOf(IdOf(outputs + i));
+                byte* data = output < 0 ? null : Bind(graph, plan.Output(output), outputs, i, frame);
                 if (data == null)
                 {
-                    return Refuse(graph, "output", plan.Output(i), outputs + i);
+                    return Refuse(graph, "output", plan.Output(output < 0 ? i : output), outputs + i);
                 }
-                plan.BindOutput(frame, i, data);
+                plan.BindOutput(frame, output, data);
             }
             LatencyModel latency = graph.Instance.Options.Latency;
             long end = latency.IsNone ? 0 : graph.Instance.Occupy(start, latency.Of(plan.Macs));
@@ -88,10 +90,10 @@ internal static unsafe class GraphExecution
     }
 
     /// <summary>Where the client's tensor has its contents; null when it is not usable as <paramref name="expected"/>.</summary>
-    static byte* Bind(GraphObject graph, TensorInfo expected, bool isKnown, Qnn_Tensor_t* tensors, int index, Frame frame)
+    static byte* Bind(GraphObject graph, TensorInfo expected, Qnn_Tensor_t* tensors, int index, Frame frame)
     {
         Qnn_Tensor_t* given = tensors + index;
-        if (!isKnown || given->version is not (Qnn_TensorVersion_t.QNN_TENSOR_VERSION_1 or Qnn_TensorVersion_t.QNN_TENSOR_VERSION_2))
+        if (given->version is not (Qnn_TensorVersion_t.QNN_TENSOR_VERSION_1 or Qnn_TensorVersion_t.QNN_TENSOR_VERSION_2))
         {
             return null;
         }

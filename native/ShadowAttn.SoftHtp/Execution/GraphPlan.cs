@@ -107,9 +107,11 @@ internal sealed unsafe class GraphPlan
 
     internal ulong StepMacs(int step) => _steps[step].Step.Macs;
 
-    internal bool HasInput(uint id) => Has(_inputSlots, id);
+    /// <summary>Which input has this id; -1 for none.</summary>
+    internal int InputOf(uint id) => IndexOf(_inputSlots, id);
 
-    internal bool HasOutput(uint id) => Has(_outputSlots, id);
+    /// <summary>Which output has this id; -1 for none.</summary>
+    internal int OutputOf(uint id) => IndexOf(_outputSlots, id);
 
     /// <summary>A frame to bind buffers in; every one taken is given back with <see cref="ReturnFrame"/>.</summary>
     internal Frame TakeFrame()
@@ -211,16 +213,16 @@ internal sealed unsafe class GraphPlan
         return frame;
     }
 
-    bool Has(int[] slots, uint id)
+    int IndexOf(int[] slots, uint id)
     {
-        foreach (int slot in slots)
+        for (int i = 0; i < slots.Length; i++)
         {
-            if (_tensors[slot].Id == id)
+            if (_tensors[slots[i]].Id == id)
             {
-                return true;
+                return i;
             }
         }
-        return false;
+        return -1;
     }
 
     int[] SlotsWhere(Predicate<TensorInfo> wanted)

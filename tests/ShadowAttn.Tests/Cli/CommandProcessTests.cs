@@ -28,6 +28,16 @@ public class CommandProcessTests
         Assert.Contains("problem           SHADOWATTN_ISA: unknown instruction set 'sse9'", run.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("fault=graphFinalize:1:6999", "graphFinalize: expected 0 (QNN_SUCCESS), actual 6999")]
+    [InlineData("fault=graphCreate:0:null", "graphCreate: expected a handle, actual success with null")]
+    public void Conformance_of_a_backend_that_fails_ends_with_1(string faults, string detail)
+    {
+        CommandRun run = CommandProcess.Run("SHADOWATTN_SOFTHTP", faults, "conformance", "--backend", "soft", "--filter", "order");
+        Assert.Equal((EntryPoint.InternalError, ""), (run.ExitCode, run.Error));
+        Assert.Contains(detail, run.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_wrong_backend_in_the_environment_is_said_to_be_there()
     {
