@@ -3,9 +3,15 @@ namespace ShadowAttn.Tests;
 /// <summary>An empty folder that goes away with the test.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("shadowattn-test-");
+    public string Path { get; } = Directory.CreateTempSubdirectory("shadowattn-test-").FullName;
 
-    public string Path => folder.FullName;
+    public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    public void Dispose() => folder.Delete(recursive: true);
+    public string Write(string name, ReadOnlySpan<byte> bytes)
+    {
+        System.IO.File.WriteAllBytes(File(name), bytes);
+        return File(name);
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
 }
