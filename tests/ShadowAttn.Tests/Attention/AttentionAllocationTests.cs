@@ -1,5 +1,7 @@
 using ShadowAttn.Attention;
+using ShadowAttn.Interop;
 using ShadowAttn.Memory;
+using ShadowAttn.SoftHtp;
 using Xunit;
 
 namespace ShadowAttn.Tests.Attention;
@@ -10,11 +12,16 @@ public sealed class AttentionAllocationTests
     [Theory]
     [InlineData(AttentionMode.Dense)]
     [InlineData(AttentionMode.ShadowCpu)]
+    [InlineData(AttentionMode.Shadow)]
+    [InlineData(AttentionMode.NpuInt8)]
     public void CallsAllocateNothingAndFreeEverything(AttentionMode mode)
     {
         LiveAllocations before = UnmanagedBuffer.Live;
-        using (var data = new AttentionCase(4, 2, 64, 256, 64, seed: 2))
-        using (var attention = new ShadowAttention(null, data.Options with { Mode = mode, Threads = 1 }))
+        using (SoftHtpBackend soft = SoftHtpBackend.Create(new SoftHtpOptions { Threads = 1 }))
+        using (QnnLibrary library = soft.CreateLibrary())
+        using (QnnBackend backend = QnnBackend.Open(library))
+        using (var data = new AttentionCase(4, 2, 300, 320, 64, seed: 2))
+        using (var attention = new ShadowAttention(backend, data.Options with { Mode = mode, Threads = 1 }))
         {
             attention.Compute(data.Q, data.K, data.V, data.O);
             long allocated = GC.GetAllocatedBytesForCurrentThread();
