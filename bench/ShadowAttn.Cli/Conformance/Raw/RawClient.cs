@@ -113,9 +113,14 @@ internal sealed unsafe class RawClient : IDisposable
         return new RawGraph(this, context, made, name);
     }
 
-    /// <summary>Graph options that let HTP compute floats in half precision.</summary>
+    /// <summary>Graph options that let HTP compute floats in half precision; none for other backends.</summary>
     public QnnGraph_Config_t** HalfPrecision()
     {
+        if (_library.Info.BackendId != QnnApi.QNN_BACKEND_ID_HTP)
+        {
+            return null;
+        }
+
         var custom = (QnnHtpGraph_CustomConfig_t*)Memory.Allocate(sizeof(QnnHtpGraph_CustomConfig_t));
         custom->option = QnnHtpGraph_ConfigOption_t.QNN_HTP_GRAPH_CONFIG_OPTION_PRECISION;
         custom->Anonymous.precision = Qnn_Precision_t.QNN_PRECISION_FLOAT16;
