@@ -49,6 +49,11 @@ internal sealed unsafe class TensorInfo
 
     public override string ToString() => $"'{Name}' {DataTypes.Name(DataType)} {Shape}";
 
+    static bool HasDynamicDimensions(Qnn_Tensor_t* given) =>
+        given->version == Qnn_TensorVersion_t.QNN_TENSOR_VERSION_2
+        && given->Anonymous.v2.isDynamicDimensions != null
+        && new ReadOnlySpan<byte>(given->Anonymous.v2.isDynamicDimensions, (int)given->Anonymous.v2.rank).ContainsAnyExcept((byte)0);
+
     /// <summary>Number of elements; 0 when the rank, a dimension, the data type or the size (32 bits of bytes) cannot be.</summary>
     internal static long CountElements(ReadOnlySpan<uint> dimensions, Qnn_DataType_t type)
     {
@@ -88,6 +93,11 @@ internal sealed unsafe class TensorInfo
         if (tensor->rank > MaxRank || (tensor->rank > 0 && tensor->dimensions == null))
         {
             refusal = $"tensor '{name}': rank {tensor->rank} with dimensions {(tensor->dimensions == null ? "null" : "given")}; ranks up to {MaxRank} are supported";
+            return null;
+        }
+        if (tensor->dataFormat != QnnApi.QNN_TENSOR_DATA_FORMAT_DENSE || HasDynamicDimensions(given))
+        {
+            refusal = $"tensor '{name}': only dense tensors of fixed dimensions are supported";
             return null;
         }
         uint elementBytes = DataTypes.Bytes(tensor->dataType);

@@ -243,6 +243,12 @@ public unsafe class ClientMistakeTests
         wrong = Made(bare, name: "u");
         wrong.Anonymous.v1.dataType = (Qnn_DataType_t)3;
         Assert.Equal(7004UL, Create(wrong));
+        wrong = Made(bare, name: "u");
+        wrong.Anonymous.v1.dataFormat = QnnApi.QNN_TENSOR_DATA_FORMAT_SPARSE;
+        Assert.Equal(7004UL, Create(wrong));
+        wrong = client.Tensor("u", Qnn_TensorType_t.QNN_TENSOR_TYPE_APP_WRITE, bare, version2: true);
+        wrong.Anonymous.v2.isDynamicDimensions = client.Bytes([0, 0, 1, 0]);
+        Assert.Equal(7004UL, Create(wrong));
         Assert.Equal(7004UL, Create(Made(bare with { Dimensions = [1, 0, 4, 8] }, name: "u")));
         Assert.Equal(7004UL, Create(Made(bare with { Dimensions = [1, 1, 1, 1, 1, 1, 1, 1, 2] }, name: "u")));
         Assert.Equal(7004UL, Create(Made(bare with { Dimensions = [65536, 65536, 65536, 65536] }, name: "u")));
