@@ -8,14 +8,17 @@ namespace ShadowAttn.Kernels;
 /// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherPairLogitsAdvSimd"/>,
 /// <see cref="GatherRowLogitsAdvSimd"/>), a softmax per row in base 2, weighted values (<see cref="GatherPairValuesAdvSimd"/>,
 /// <see cref="GatherRowValuesAdvSimd"/>); a tile of pairs that keep many keys goes through keys first, then values. Scratch: 1 / (Σ w_i + T) and T of
-/// both rows; sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys followed by its own.
+/// both rows; their largest logits, [4] each; sums of row 0 and 1, [dim] each; weights of row 0 and 1, each those of the shared keys followed by its own.
 /// </summary>
 internal static unsafe class GatherAttentionAdvSimd
 {
     private const float Ln2 = 0.693147181f;
 
-    /// <summary>Scratch in front of the sums: 1 / (Σ weights + T) and T of row 0, of row 1.</summary>
-    private const int Totals = 4;
+    /// <summary>Scratch behind 1 / (Σ weights + T) and T of row 0, of row 1: the largest logits, [2 rows][4].</summary>
+    private const int Maxima = 4;
+
+    /// <summary>Scratch behind the largest logits: the sums.</summary>
+    private const int Sums = 12;
 
     public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
 
@@ -57,22 +60,25 @@ internal static unsafe class GatherAttentionAdvSimd
         int second = a->Counts.Second;
         float power = a->Scale * ExpAdvSimd.Log2E;
         float* totals = a->Scratch;
-        float* weights0 = totals + Totals + (2 * (nint)dim);
+        float* maxima = totals + Maxima;
+        float* weights0 = totals + Sums + (2 * (nint)dim);
         if (a->Row1.Query is null)
         {
-            GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0);
+            Vector128.Create(float.NegativeInfinity).Store(maxima);
+            GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, maxima);
         }
         else
         {
             float* weights1 = weights0 + both + first + 4;
             GatherPairLogitsAdvSimd.Run(
-                a->Row0.Query, a->Row1.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1);
-            GatherRowLogitsAdvSimd.Run(a->Row1.Query, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both);
-            Softmax(weights1, both + second, &a->Row1, totals + 2);
+                a->Row0.Query, a->Row1.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1, maxima);
+            GatherRowLogitsAdvSimd.Run(
+                a->Row1.Query, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both, maxima + 4);
+            Softmax(weights1, both + second, &a->Row1, maxima + 4, totals + 2);
         }
 
-        GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both);
-        Softmax(weights0, both + first, &a->Row0, totals);
+        GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both, maxima);
+        Softmax(weights0, both + first, &a->Row0, maxima, totals);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -81,7 +87,7 @@ internal static unsafe class GatherAttentionAdvSimd
         int dim = a->Dim;
         int both = a->Counts.Both;
         float* totals = a->Scratch;
-        float* sums0 = totals + Totals;
+        float* sums0 = totals + Sums;
         float* sums1 = sums0 + dim;
         float* weights0 = sums1 + dim;
         if (a->Row1.Query is null)
@@ -107,34 +113,18 @@ internal static unsafe class GatherAttentionAdvSimd
     /// Turns n base-2 logits into weights relative to the largest; overwrites up to 3 entries behind them. Stores 1 / (Σ weights + T) and T.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Softmax(float* logits, int n, GatherRow* row, float* totals)
+    private static void Softmax(float* logits, int n, GatherRow* row, float* maxima, float* totals)
     {
         Vector128.Create(float.NegativeInfinity).Store(logits + n);
         float* end = logits + (((nint)n + 3) & ~3);
-        Vector128<float> first = Vector128.Load(logits);
-        Vector128<float> max0 = first;
-        Vector128<float> max1 = first;
-        float* p = logits + 4;
-        for (float* last = end - 4; p < last; p += 8)
-        {
-            Vector128<float> a = Vector128.Load(p);
-            Vector128<float> b = Vector128.Load(p + 4);
-            max0 = AdvSimd.Max(max0, a);
-            max1 = AdvSimd.Max(max1, b);
-        }
-
-        if (p < end)
-        {
-            max0 = AdvSimd.Max(max0, Vector128.Load(p));
-        }
 
         // The first four come before the loop: so the constants of Weight are in registers when it starts.
-        float top = AdvSimd.Arm64.MaxAcross(AdvSimd.Max(max0, max1)).ToScalar();
+        float top = AdvSimd.Arm64.MaxAcross(Vector128.Load(maxima)).ToScalar();
         Vector128<float> tops = Vector128.Create(top);
-        Vector128<float> sum0 = ExpAdvSimd.Weight(first - tops);
+        Vector128<float> sum0 = ExpAdvSimd.Weight(Vector128.Load(logits) - tops);
         Vector128<float> sum1 = Vector128<float>.Zero;
         sum0.Store(logits);
-        p = logits + 4;
+        float* p = logits + 4;
         for (float* last = end - 4; p < last; p += 8)
         {
             Vector128<float> a = Vector128.Load(p);

@@ -14,24 +14,28 @@ internal static unsafe class GatherPairLogitsAdvSimd
     {
     }
 
-    /// <summary>Exactly <paramref name="count"/> logits of each row.</summary>
+    /// <summary>
+    /// Exactly <paramref name="count"/> logits of each row, and the largest of each row, spread over 4 entries, in <paramref name="maxima"/> [2][4].
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Run(
-        float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1)
+        float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1,
+        float* maxima)
     {
         if (dim % 64 == 0)
         {
-            Run<MultipleOf64>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1);
+            Run<MultipleOf64>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1, maxima);
         }
         else
         {
-            Run<AnyDim>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1);
+            Run<AnyDim>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1, maxima);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TDims>(
-        float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1)
+        float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1,
+        float* maxima)
         where TDims : struct, IDims
     {
         nint strideBytes = stride * sizeof(float);
@@ -43,6 +47,8 @@ internal static unsafe class GatherPairLogitsAdvSimd
         int* next = list;
         int* groupsEnd = list + (count & ~3);
         int* stop = list + (count - single);
+        Vector128<float> max0 = Vector128.Create(float.NegativeInfinity);
+        Vector128<float> max1 = max0;
         float* out0 = logits0;
         float* out1 = logits1;
         while (next < stop)
@@ -422,8 +428,12 @@ internal static unsafe class GatherPairLogitsAdvSimd
 
             Vector128<float> sums0 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
             Vector128<float> sums1 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(b0, b1), AdvSimd.Arm64.AddPairwise(b2, b3));
-            (sums0 * factor).Store(out0);
-            (sums1 * factor).Store(out1);
+            sums0 *= factor;
+            sums1 *= factor;
+            max0 = AdvSimd.Max(max0, sums0);
+            max1 = AdvSimd.Max(max1, sums1);
+            sums0.Store(out0);
+            sums1.Store(out1);
             out0 += 4;
             out1 += 4;
         }
@@ -431,8 +441,15 @@ internal static unsafe class GatherPairLogitsAdvSimd
         for (int i = count - single; i < count; i++)
         {
             float* key = keys + (list[i] * stride);
-            (logits0[i], logits1[i]) = Single(query0, query1, key, dim, power);
+            (float logit0, float logit1) = Single(query0, query1, key, dim, power);
+            logits0[i] = logit0;
+            logits1[i] = logit1;
+            max0 = AdvSimd.Max(max0, Vector128.Create(logit0));
+            max1 = AdvSimd.Max(max1, Vector128.Create(logit1));
         }
+
+        max0.Store(maxima);
+        max1.Store(maxima + 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

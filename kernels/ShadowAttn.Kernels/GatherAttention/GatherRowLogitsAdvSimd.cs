@@ -14,24 +14,24 @@ internal static unsafe class GatherRowLogitsAdvSimd
     {
     }
 
-    /// <summary>Exactly <paramref name="count"/> logits.</summary>
+    /// <summary>Exactly <paramref name="count"/> logits; they take part in <paramref name="maxima"/> [4].</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Run(
-        float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits)
+        float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits, float* maxima)
     {
         if (dim % 32 == 0)
         {
-            Run<MultipleOf32>(query, keys, stride, dim, list, count, power, logits);
+            Run<MultipleOf32>(query, keys, stride, dim, list, count, power, logits, maxima);
         }
         else
         {
-            Run<AnyDim>(query, keys, stride, dim, list, count, power, logits);
+            Run<AnyDim>(query, keys, stride, dim, list, count, power, logits, maxima);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TDims>(
-        float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits)
+        float* query, float* keys, nint stride, int dim, int* list, int count, float power, float* logits, float* maxima)
         where TDims : struct, IDims
     {
         nint strideBytes = stride * sizeof(float);
@@ -46,6 +46,7 @@ internal static unsafe class GatherRowLogitsAdvSimd
         int* groupsEnd = list + (count & ~3);
         int* stop = list + (count - single);
         float* target = logits;
+        Vector128<float> max = Vector128.Load(maxima);
         for (int* last = list + (count & ~7); next < last;)
         {
             nint i0 = (nint)(uint)next[0];
@@ -288,8 +289,11 @@ internal static unsafe class GatherRowLogitsAdvSimd
 
             Vector128<float> sums0 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
             Vector128<float> sums1 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a4, a5), AdvSimd.Arm64.AddPairwise(a6, a7));
-            (sums0 * factor).Store(target);
-            (sums1 * factor).Store(target + 4);
+            sums0 *= factor;
+            sums1 *= factor;
+            max = AdvSimd.Max(max, AdvSimd.Max(sums0, sums1));
+            sums0.Store(target);
+            sums1.Store(target + 4);
             target += 8;
         }
 
@@ -436,14 +440,20 @@ internal static unsafe class GatherRowLogitsAdvSimd
             }
 
             Vector128<float> sums0 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a0, a1), AdvSimd.Arm64.AddPairwise(a2, a3));
-            (sums0 * factor).Store(target);
+            sums0 *= factor;
+            max = AdvSimd.Max(max, sums0);
+            sums0.Store(target);
             target += 4;
         }
 
         for (int i = count - single; i < count; i++)
         {
-            logits[i] = Single(query, keys + (list[i] * stride), dim) * power;
+            float logit = Single(query, keys + (list[i] * stride), dim) * power;
+            logits[i] = logit;
+            max = AdvSimd.Max(max, Vector128.Create(logit));
         }
+
+        max.Store(maxima);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

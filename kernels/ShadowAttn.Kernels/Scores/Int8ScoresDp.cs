@@ -120,7 +120,9 @@ internal static unsafe class Int8ScoresDp
     {
         Vector128<int> right = Vector128.Create(-shift);
         sbyte* k = keys;
-        for (int tile = 0; tile < tiles; tile++)
+        sbyte* end = queries + (groups * 32);
+        sbyte* last = end - 224;
+        for (T* target = output; tiles > 0; tiles--, target += Tile)
         {
             Vector128<int> a0 = Vector128<int>.Zero;
             Vector128<int> b0 = Vector128<int>.Zero;
@@ -139,8 +141,7 @@ internal static unsafe class Int8ScoresDp
             Vector128<int> a7 = Vector128<int>.Zero;
             Vector128<int> b7 = Vector128<int>.Zero;
             sbyte* q = queries;
-            sbyte* end = queries + (groups * 32);
-            for (sbyte* last = end - 224; q < last; q += 256, k += 256)
+            for (; q < last; q += 256, k += 256)
             {
                 Vector128<sbyte> x0 = Vector128.Load(k);
                 Vector128<sbyte> y0 = Vector128.Load(k + 16);
@@ -330,7 +331,7 @@ internal static unsafe class Int8ScoresDp
 
             if (typeof(T) == typeof(int))
             {
-                int* row = (int*)output + (tile * Tile);
+                int* row = (int*)target;
                 a0.Store(row);
                 b0.Store(row + 4);
                 row += stride;
@@ -357,7 +358,7 @@ internal static unsafe class Int8ScoresDp
             }
             else
             {
-                sbyte* row = (sbyte*)output + (tile * Tile);
+                sbyte* row = (sbyte*)target;
                 Narrow<TShift>(a0, b0, right).Store(row);
                 Narrow<TShift>(a1, b1, right).Store(row + stride);
                 row += 2 * stride;
