@@ -69,30 +69,32 @@ internal static unsafe class Int8ScoresAdvSimd
         sbyte* q8, nint q8Stride, int rows, sbyte* packed, int keys, int dim, int shift, T* output, nint stride, sbyte* queries)
         where T : unmanaged
     {
-        T* edge = stackalloc T[Tile * Tile];
+        const int TilesAtOnce = 64;
+        T* part = stackalloc T[Tile * TilesAtOnce * Tile];
         nint chunks = Chunks(dim);
+        nint tileBytes = chunks * TileChunkBytes;
         int whole = keys / Tile;
         for (int row = 0; row < rows; row += Tile)
         {
             int tileRows = Math.Min(Tile, rows - row);
             T* target = output + (row * stride);
             PackTile(q8 + (row * q8Stride), q8Stride, tileRows, dim, queries);
-            bool narrow = !new ReadOnlySpan<sbyte>(queries, (int)(chunks * TileChunkBytes)).Contains(sbyte.MinValue);
+            bool narrow = !new ReadOnlySpan<sbyte>(queries, (int)tileBytes).Contains(sbyte.MinValue);
             if (tileRows == Tile)
             {
                 Tiles(narrow, queries, packed, whole, chunks, shift, target, stride);
             }
 
-            for (int tile = tileRows == Tile ? whole : 0; tile * Tile < keys; tile++)
+            // Tiles that stick out of the rows or of the keys are copied from where there is room for them.
+            for (int tile = tileRows == Tile ? whole : 0; tile * Tile < keys; tile += TilesAtOnce)
             {
-                Tiles(narrow, queries, packed + (tile * chunks * TileChunkBytes), 1, chunks, shift, edge, Tile);
-                int tileKeys = Math.Min(Tile, keys - (tile * Tile));
+                int partKeys = Math.Min(TilesAtOnce * Tile, keys - (tile * Tile));
+                Tiles(
+                    narrow, queries, packed + (tile * tileBytes), (partKeys + Tile - 1) / Tile, chunks, shift, part, TilesAtOnce * Tile);
                 for (int r = 0; r < tileRows; r++)
                 {
-                    for (int key = 0; key < tileKeys; key++)
-                    {
-                        target[(r * stride) + (tile * Tile) + key] = edge[(r * Tile) + key];
-                    }
+                    new ReadOnlySpan<T>(part + (r * TilesAtOnce * Tile), partKeys).CopyTo(
+                        new Span<T>(target + (r * stride) + (tile * Tile), partKeys));
                 }
             }
         }
