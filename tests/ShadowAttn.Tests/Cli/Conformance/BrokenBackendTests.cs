@@ -4,6 +4,7 @@ using Xunit;
 namespace ShadowAttn.Tests.Cli.Conformance;
 
 /// <summary>A backend that is wrong in one way fails the checks that are about it, and no others.</summary>
+[Collection(ConformanceCollection.Name)]
 public unsafe class BrokenBackendTests
 {
     /// <summary>
