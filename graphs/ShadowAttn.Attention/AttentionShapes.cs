@@ -1,3 +1,4 @@
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
@@ -6,15 +7,20 @@ namespace ShadowAttn.Attention;
 internal static class AttentionShapes
 {
     public static void Check(
-        AttentionOptions options, in TensorView<float> q, in TensorView<float> k, in TensorView<float> v, in TensorView<float> o, KeptKeys? kept)
+        AttentionOptions options, in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept)
     {
         CheckTensor(q, nameof(q), options.Heads, options.HeadDim);
         CheckTensor(k, nameof(k), options.KvHeads, options.HeadDim);
         CheckTensor(v, nameof(v), options.KvHeads, options.HeadDim);
         CheckTensor(o, nameof(o), options.Heads, options.HeadDim);
-        if (v.Length(1) != k.Length(1))
+        if (options.Mode == AttentionMode.NpuInt8 && (k.Format != KvFormat.F32 || v.Format != KvFormat.F32))
         {
-            throw new ArgumentException($"v has {v.Length(1)} keys, k has {k.Length(1)}; they must be equal", nameof(v));
+            throw new ArgumentException($"k is {k.Format} and v is {v.Format}; mode {options.Mode} takes fp32 only", nameof(k));
+        }
+
+        if (v.Keys != k.Keys)
+        {
+            throw new ArgumentException($"v has {v.Keys} keys, k has {k.Keys}; they must be equal", nameof(v));
         }
 
         if (o.Length(1) != q.Length(1))
@@ -22,36 +28,36 @@ internal static class AttentionShapes
             throw new ArgumentException($"o has {o.Length(1)} queries, q has {q.Length(1)}; they must be equal", nameof(o));
         }
 
-        if (options.Causal && q.Length(1) > k.Length(1))
+        if (options.Causal && q.Length(1) > k.Keys)
         {
             throw new ArgumentException(
-                $"q has {q.Length(1)} queries and k only {k.Length(1)} keys; causal queries are the last ones of the keys", nameof(q));
+                $"q has {q.Length(1)} queries and k only {k.Keys} keys; causal queries are the last ones of the keys", nameof(q));
         }
 
-        if (kept is not null && (kept.Heads != options.Heads || kept.Queries != q.Length(1) || kept.Keys != k.Length(1)))
+        if (kept is not null && (kept.Heads != options.Heads || kept.Queries != q.Length(1) || kept.Keys != k.Keys))
         {
             throw new ArgumentException(
-                $"kept is for [{kept.Heads}, {kept.Queries}, {kept.Keys}], the call is [{options.Heads}, {q.Length(1)}, {k.Length(1)}]", nameof(kept));
+                $"kept is for [{kept.Heads}, {kept.Queries}, {kept.Keys}], the call is [{options.Heads}, {q.Length(1)}, {k.Keys}]", nameof(kept));
         }
     }
 
-    private static void CheckTensor(in TensorView<float> tensor, string name, int heads, int dim)
+    private static void CheckTensor(in KvView tensor, string name, int heads, int dim)
     {
         if (tensor.Rank != 3)
         {
             throw new ArgumentException($"{name} has rank {tensor.Rank}; it must be [heads, rows, headDim]", name);
         }
 
-        if (tensor.Length(0) != heads || tensor.Length(2) != dim || tensor.Length(1) < 1)
+        if (tensor.Heads != heads || tensor.Dim != dim || tensor.Keys < 1)
         {
             throw new ArgumentException(
-                $"{name} is [{tensor.Length(0)}, {tensor.Length(1)}, {tensor.Length(2)}]; the options say [{heads}, rows >= 1, {dim}]", name);
+                $"{name} is [{tensor.Heads}, {tensor.Keys}, {tensor.Dim}]; the options say [{heads}, rows >= 1, {dim}]", name);
         }
 
-        if (tensor.Stride(2) != 1 || (tensor.Length(1) > 1 && tensor.Stride(1) < dim))
+        if (tensor.ChannelStride != 1 || (tensor.Keys > 1 && tensor.RowStride < dim))
         {
             throw new ArgumentException(
-                $"{name} has strides {tensor.Stride(1)} and {tensor.Stride(2)}; channels must be adjacent and rows at least {dim} apart", name);
+                $"{name} has strides {tensor.RowStride} and {tensor.ChannelStride}; channels must be adjacent and rows at least {dim} apart", name);
         }
     }
 }

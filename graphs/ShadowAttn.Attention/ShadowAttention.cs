@@ -63,8 +63,8 @@ public sealed class ShadowAttention : IDisposable
 
     /// <summary>O = attention(Q, K, V). The queries are the last ones of the keys. All tensors are used in place.</summary>
     /// <param name="q">fp32 [heads, queries, headDim]; any strides with adjacent channels.</param>
-    /// <param name="k">fp32 [kvHeads, keys, headDim], as above; keys ≥ queries when causal.</param>
-    /// <param name="v">fp32 [kvHeads, keys, headDim], as above.</param>
+    /// <param name="k">[kvHeads, keys, headDim] of any format, as above; keys ≥ queries when causal. A TensorView of float or Half will do.</param>
+    /// <param name="v">[kvHeads, keys, headDim] of any format, as above.</param>
     /// <param name="o">Receives fp32 [heads, queries, headDim]; must not overlap the inputs.</param>
     /// <param name="kept">Receives the kept keys of every row when given; its shape must be the call's.</param>
     /// <returns>What the call did; the object is filled anew by the next call.</returns>
@@ -73,7 +73,7 @@ public sealed class ShadowAttention : IDisposable
     /// <exception cref="InvalidOperationException">Another call of this operator is under way.</exception>
     /// <exception cref="ObjectDisposedException">The operator has been disposed.</exception>
     public AttentionReport Compute(
-        in TensorView<float> q, in TensorView<float> k, in TensorView<float> v, in TensorView<float> o, KeptKeys? kept = null)
+        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept = null)
     {
         if (Interlocked.Exchange(ref busy, 1) != 0)
         {

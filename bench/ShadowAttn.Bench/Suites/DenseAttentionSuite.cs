@@ -8,7 +8,7 @@ public unsafe class DenseAttentionSuite : OperatorSuite
 {
     private DenseAttentionKernel kernel;
     private DenseArguments* arguments;
-    private float* keys;
+    private KvRows* keys;
 
     /// <inheritdoc/>
     public override string Operator => DenseAttention.Kernels.Name;
@@ -30,7 +30,7 @@ public unsafe class DenseAttentionSuite : OperatorSuite
 
     /// <summary>The keys into the variant's own order.</summary>
     [Benchmark]
-    public void PackKeys() => kernel.PackKeys(keys, Dim, 0, Keys, Dim, arguments->PackedKeys);
+    public void PackKeys() => kernel.PackKeys(keys, 0, Keys, Dim, arguments->PackedKeys);
 
     /// <summary>The block of rows.</summary>
     [Benchmark]
@@ -40,7 +40,8 @@ public unsafe class DenseAttentionSuite : OperatorSuite
     protected override void Prepare()
     {
         kernel = KernelOf(DenseAttention.Kernels);
-        keys = Floats((long)Keys * Dim);
+        keys = Allocate<KvRows>(1);
+        *keys = new KvRows(Floats((long)Keys * Dim), Dim);
         arguments = Allocate<DenseArguments>(1);
         *arguments = new DenseArguments
         {
@@ -50,14 +51,13 @@ public unsafe class DenseAttentionSuite : OperatorSuite
             FirstVisible = Keys,
             VisibleStep = 0,
             PackedKeys = Allocate<float>(kernel.PackedFloats(Keys, Dim)),
-            Values = Floats((long)Keys * Dim),
-            ValueStride = Dim,
+            Values = new KvRows(Floats((long)Keys * Dim), Dim),
             Dim = Dim,
             Scale = 1 / MathF.Sqrt(Dim),
             Output = Allocate<float>((long)Rows * Dim),
             OutputStride = Dim,
             Scratch = Allocate<float>(kernel.ScratchFloats(Rows, Dim)),
         };
-        kernel.PackKeys(keys, Dim, 0, Keys, Dim, arguments->PackedKeys);
+        kernel.PackKeys(keys, 0, Keys, Dim, arguments->PackedKeys);
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Input;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
@@ -18,12 +19,13 @@ internal sealed class AttentionRun(BackendHost? host, AttentionOptions options, 
     private const int AllocationCalls = 3;
 
     /// <summary>Runs and measures; the output is left in <paramref name="o"/>.</summary>
-    /// <param name="q">fp32 [heads, queries, headDim].</param>
-    /// <param name="k">fp32 [kvHeads, keys, headDim].</param>
-    /// <param name="v">fp32 [kvHeads, keys, headDim].</param>
+    /// <param name="trace">Q, and what the output is compared with exact attention of.</param>
+    /// <param name="k">[kvHeads, keys, headDim] as the operator reads it.</param>
+    /// <param name="v">[kvHeads, keys, headDim] as the operator reads it.</param>
     /// <param name="o">Receives fp32 [heads, queries, headDim].</param>
-    public AttentionMeasurement Measure(TensorView<float> q, TensorView<float> k, TensorView<float> v, TensorView<float> o)
+    public AttentionMeasurement Measure(TraceInput trace, KvView k, KvView v, TensorView<float> o)
     {
+        TensorView<float> q = trace.Q;
         using var attention = new ShadowAttention(host?.Backend, options, host?.Pilot);
         progress.Report("preparing", 0, 1);
         long start = Stopwatch.GetTimestamp();
@@ -46,9 +48,9 @@ internal sealed class AttentionRun(BackendHost? host, AttentionOptions options, 
 
         long allocated = (GC.GetTotalAllocatedBytes(precise: true) - before) / AllocationCalls;
         ProfileReport[] profile = Profile(attention, q, k, v, o);
-        using var kept = new KeptKeys(options.Heads, q.Length(1), k.Length(1));
+        using var kept = new KeptKeys(options.Heads, q.Length(1), k.Keys);
         AttentionReport counts = attention.Compute(q, k, v, o, kept);
-        AttentionAccuracy accuracy = ExactAttention.Compare(options, q, k, v, o, kept, QueriesToEvaluate(k.Length(1)), ReportEvaluation);
+        AttentionAccuracy accuracy = ExactAttention.Compare(options, q, trace.K, trace.V, o, kept, QueriesToEvaluate(k.Keys), ReportEvaluation);
 
         Array.Sort(samples, (a, b) => a.TotalMs.CompareTo(b.TotalMs));
         return new AttentionMeasurement(
@@ -56,7 +58,7 @@ internal sealed class AttentionRun(BackendHost? host, AttentionOptions options, 
     }
 
     /// <summary>The backend's events of one call; profiled apart, because profiling costs time.</summary>
-    private ProfileReport[] Profile(ShadowAttention attention, TensorView<float> q, TensorView<float> k, TensorView<float> v, TensorView<float> o)
+    private ProfileReport[] Profile(ShadowAttention attention, TensorView<float> q, KvView k, KvView v, TensorView<float> o)
     {
         if (host?.Options.Profile is not { } level)
         {

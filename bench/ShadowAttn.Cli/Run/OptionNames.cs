@@ -1,4 +1,5 @@
 using ShadowAttn.Attention;
+using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Cli.Run;
 
@@ -17,11 +18,16 @@ internal static class OptionNames
 
     private static readonly (PilotBuckets Value, string Name)[] s_buckets = [(PilotBuckets.Universal, "universal"), (PilotBuckets.Paper, "paper")];
 
+    private static readonly (KvFormat Value, string Name)[] s_formats =
+        [(KvFormat.F32, "f32"), (KvFormat.F16, "f16"), (KvFormat.BF16, "bf16"), (KvFormat.Q16, "q16")];
+
     public static string Modes => List(s_modes);
 
     public static string Tails => List(s_tails);
 
     public static string Buckets => List(s_buckets);
+
+    public static string KvFormats => List(s_formats);
 
     public static bool TryParse(string text, out AttentionMode value) => TryFind(s_modes, text, out value);
 
@@ -29,9 +35,13 @@ internal static class OptionNames
 
     public static bool TryParse(string text, out PilotBuckets value) => TryFind(s_buckets, text, out value);
 
+    public static bool TryParse(string text, out KvFormat value) => TryFind(s_formats, text, out value);
+
     public static string Name(AttentionMode value) => Array.Find(s_modes, m => m.Value == value).Name;
 
     public static string Name(TailCompensation value) => Array.Find(s_tails, t => t.Value == value).Name;
+
+    public static string Name(KvFormat value) => Array.Find(s_formats, f => f.Value == value).Name;
 
     private static bool TryFind<T>((T Value, string Name)[] names, string text, out T value)
     {

@@ -3,6 +3,7 @@ using ShadowAttn.Cli.Backends;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Cli.Safetensors;
 using ShadowAttn.Cli.Terminal;
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Cli.Run;
@@ -35,11 +36,13 @@ internal static class RunCommand
         Check(attention, trace);
         using UnmanagedBuffer output = UnmanagedBuffer.Allocate((long)trace.Heads * trace.QueryCount * trace.HeadDim * sizeof(float));
         TensorView<float> o = output.View<float>(trace.Heads, trace.QueryCount, trace.HeadDim);
+        using KvTensor? k = Convert("k", trace.K, options.KvFormat, trace.Path);
+        using KvTensor? v = Convert("v", trace.V, options.KvFormat, trace.Path);
         RunReport report;
         using (ProgressReporter progress = console.StartProgress())
         {
             var run = new AttentionRun(host, attention, options.Repeat, progress);
-            report = RunReportBuilder.Build(options, trace, host?.Backend, run.Measure(trace.Q, trace.K, trace.V, o));
+            report = RunReportBuilder.Build(options, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
         }
 
         if (options.OutputPath is { } path)
@@ -55,6 +58,28 @@ internal static class RunCommand
         {
             RunTable.Write(console.Ansi, report);
         }
+    }
+
+    /// <summary>A copy in another format; null for fp32, which the trace is in.</summary>
+    private static KvTensor? Convert(string name, TensorView<float> tensor, KvFormat format, string path)
+    {
+        if (format == KvFormat.F32)
+        {
+            return null;
+        }
+
+        if (format == KvFormat.F16)
+        {
+            foreach (float x in tensor.AsSpan())
+            {
+                if (MathF.Abs(x) > KvTensor.MaxF16)
+                {
+                    throw new InputException($"{path}: {name} has {x:G5}, more than fp16 holds ({KvTensor.MaxF16}); choose --kv bf16, q16 or f32");
+                }
+            }
+        }
+
+        return KvTensor.Convert(tensor, format);
     }
 
     private static void Check(AttentionOptions options, TraceInput trace)

@@ -35,6 +35,9 @@ internal sealed class RunCommandLine
     private readonly Option<TailCompensation> _tail = OptionParsing.Parsed("--tail", "mean|none", "mean",
         "mean: the dropped keys' estimated mass times the mean value is added; none: they are ignored", ParseTail);
 
+    private readonly Option<KvFormat> _kv = OptionParsing.Parsed("--kv", "f32|f16|bf16|q16", "f32",
+        "How K and V are stored; converted once, before anything is timed. q16: int16 with a scale per channel", ParseKvFormat);
+
     private readonly Option<int> _threads = OptionParsing.Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
         "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
 
@@ -63,7 +66,7 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._input, line._mode, line._keep, line._minKeys, line._tail, line._threads, line._buckets, line._output,
+            line._input, line._mode, line._keep, line._minKeys, line._tail, line._kv, line._threads, line._buckets, line._output,
             line._repeat, line._json,
         };
         line._backend.AddTo(command);
@@ -81,6 +84,11 @@ internal sealed class RunCommandLine
         if (options.Mode == AttentionMode.Shadow && options.Buckets == PilotBuckets.Paper && options.Keep.IsMass)
         {
             throw new InputException("--keep: mass:P needs --buckets universal; with --buckets paper give a share of the keys, such as 0.2");
+        }
+
+        if (options.Mode == AttentionMode.NpuInt8 && options.KvFormat != KvFormat.F32)
+        {
+            throw new InputException("--kv: --mode npu-int8 quantises K and V itself and takes f32 only");
         }
 
         if (options.OutputPath is { } output)
@@ -117,6 +125,7 @@ internal sealed class RunCommandLine
         Keep = result.ValueOr(_keep, s_defaults.Keep),
         MinKeys = result.ValueOr(_minKeys, s_defaults.MinKeys),
         Tail = result.ValueOr(_tail, s_defaults.Tail),
+        KvFormat = result.ValueOr(_kv, s_defaults.KvFormat),
         Threads = result.ValueOr(_threads, s_defaults.Threads),
         Backend = _backend.Read(result),
         Buckets = result.ValueOr(_buckets, s_defaults.Buckets),
@@ -139,6 +148,9 @@ internal sealed class RunCommandLine
     private static TailCompensation ParseTail(string option, string text) => text == "linear"
         ? throw new InputException($"{option}: 'linear' is not available yet; choose mean or none")
         : OptionNames.TryParse(text, out TailCompensation tail) ? tail : throw Unknown(option, text, OptionNames.Tails);
+
+    private static KvFormat ParseKvFormat(string option, string text) =>
+        OptionNames.TryParse(text, out KvFormat format) ? format : throw Unknown(option, text, OptionNames.KvFormats);
 
     private static PilotBuckets ParseBuckets(string option, string text) =>
         OptionNames.TryParse(text, out PilotBuckets buckets) ? buckets : throw Unknown(option, text, OptionNames.Buckets);

@@ -1,5 +1,6 @@
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
+using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Cli.Run;
 
@@ -23,6 +24,9 @@ public sealed record RunOptions
 
     /// <summary>What stands in for the keys that were not kept.</summary>
     public TailCompensation Tail { get; init; } = TailCompensation.Mean;
+
+    /// <summary>What K and V are converted to before anything is timed.</summary>
+    public KvFormat KvFormat { get; init; } = KvFormat.F32;
 
     /// <summary>Number of threads.</summary>
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, AttentionOptions.MaxThreads);

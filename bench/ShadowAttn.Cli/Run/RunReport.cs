@@ -35,6 +35,9 @@ internal sealed record RunReport
 
     public required bool Causal { get; init; }
 
+    /// <summary>How K and V are stored: <c>f32</c>, <c>f16</c>, <c>bf16</c> or <c>q16</c>.</summary>
+    public required string KvFormat { get; init; }
+
     /// <summary>A number for a share of the keys, <c>"mass:P"</c> for a share of the mass.</summary>
     public required object Keep { get; init; }
 

@@ -27,6 +27,7 @@ internal static class RunReportBuilder
             Keys = trace.KeyCount,
             HeadDim = trace.HeadDim,
             Causal = trace.Causal,
+            KvFormat = OptionNames.Name(options.KvFormat),
             Keep = options.Keep.IsMass ? options.Keep.ToString() : options.Keep.Value,
             Repeat = options.Repeat,
             TotalMs = total,

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
@@ -12,8 +13,8 @@ public static unsafe class ExactAttention
     /// <summary>Compares an output with exact attention.</summary>
     /// <param name="options">Heads, mask and scale of the call.</param>
     /// <param name="q">fp32 [heads, queries, headDim].</param>
-    /// <param name="k">fp32 [kvHeads, keys, headDim].</param>
-    /// <param name="v">fp32 [kvHeads, keys, headDim].</param>
+    /// <param name="k">[kvHeads, keys, headDim] of any format.</param>
+    /// <param name="v">[kvHeads, keys, headDim] of any format.</param>
     /// <param name="o">The output to judge, fp32 [heads, queries, headDim].</param>
     /// <param name="kept">The kept keys of each row.</param>
     /// <param name="maxRows">The most queries per head to evaluate; more are sampled evenly, the last one included.</param>
@@ -22,8 +23,8 @@ public static unsafe class ExactAttention
     public static AttentionAccuracy Compare(
         AttentionOptions options,
         TensorView<float> q,
-        TensorView<float> k,
-        TensorView<float> v,
+        KvView k,
+        KvView v,
         TensorView<float> o,
         KeptKeys kept,
         int maxRows = int.MaxValue,
@@ -39,8 +40,8 @@ public static unsafe class ExactAttention
         long done = 0;
         for (int kvHead = 0; kvHead < call.KvHeads; kvHead++)
         {
-            double[] keys = ToDouble(call.KeyRows(kvHead), call.KRowStride, call.Keys, call.Dim);
-            double[] values = ToDouble(call.ValueRows(kvHead), call.VRowStride, call.Keys, call.Dim);
+            double[] keys = ToDouble(call.KeyRows(kvHead), call.Keys, call.Dim);
+            double[] values = ToDouble(call.ValueRows(kvHead), call.Keys, call.Dim);
             int firstHead = kvHead * call.Group;
             int chunks = (rows.Length + RowsPerItem - 1) / RowsPerItem;
             Parallel.For(0, call.Group * chunks, () => new Scratch(call.Keys, call.Dim), (item, _, scratch) =>
@@ -73,14 +74,14 @@ public static unsafe class ExactAttention
         return [.. Enumerable.Range(1, count).Select(i => (int)((long)i * queries / count) - 1)];
     }
 
-    private static double[] ToDouble(float* x, nint rowStride, int rows, int dim)
+    private static double[] ToDouble(in KvRows x, int rows, int dim)
     {
         double[] result = new double[(long)rows * dim];
         for (int r = 0; r < rows; r++)
         {
             for (int d = 0; d < dim; d++)
             {
-                result[((long)r * dim) + d] = x[(r * rowStride) + d];
+                result[((long)r * dim) + d] = x.At(r, d);
             }
         }
 

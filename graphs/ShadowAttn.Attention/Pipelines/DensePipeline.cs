@@ -83,9 +83,9 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         {
             int kvHead = item / chunks;
             int first = item % chunks * PackKeys;
+            KvRows rows = call.KeyRows(kvHead);
             kernel.PackKeys(
-                call.KeyRows(kvHead),
-                call.KRowStride,
+                &rows,
                 first,
                 Math.Min(PackKeys, call.Keys - first),
                 call.Dim,
@@ -110,7 +110,6 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
                 VisibleStep = call.Causal ? 1 : 0,
                 PackedKeys = (float*)packed.Pointer + (kvHead * packedStride),
                 Values = call.ValueRows(kvHead),
-                ValueStride = call.VRowStride,
                 Dim = call.Dim,
                 Scale = call.Scale,
                 Output = call.Output(head, first),

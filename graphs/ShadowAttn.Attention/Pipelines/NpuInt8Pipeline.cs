@@ -151,11 +151,10 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
 
     private void QuantizeKeys(int head, bool values)
     {
-        float* source = values ? call.ValueRows(head) : call.KeyRows(head);
-        nint stride = values ? call.VRowStride : call.KRowStride;
+        KvRows source = values ? call.ValueRows(head) : call.KeyRows(head);
         float scale = values ? scales.ValueScale : scales.KeyScale;
         sbyte* target = (sbyte*)(values ? v8 : k8).Pointer + ((nint)head * paddedKeys * call.Dim);
-        quantize.Keys(source, stride, call.Keys, call.Dim, null, 1 / scale, target, call.Dim, null);
+        quantize.Keys(source.Floats, source.Stride, call.Keys, call.Dim, null, 1 / scale, target, call.Dim, null);
     }
 
     private void QuantizeQueries(int head)
@@ -190,21 +189,21 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
     /// <summary>Ranges of Q, K and V as they are, of the logits by their exact products, of O by exact attention; one scale for all heads.</summary>
     private Int8AttentionSpec Calibrate()
     {
-        float query = AbsMax(call.Q, call.QHeadStride, call.QRowStride, call.Heads, call.Queries) * MathF.Abs(call.Scale) / 127;
+        float query = AbsMax(head => new KvRows(call.Query(head, 0), call.QRowStride), call.Heads, call.Queries) * MathF.Abs(call.Scale) / 127;
         float logit = 0;
         float output = 0;
         float[] logits = new float[call.Keys];
         double[] row = new double[call.Dim];
         for (int head = 0; head < call.Heads; head++)
         {
-            float* keys = call.KeyRows(head / call.Group);
-            float* values = call.ValueRows(head / call.Group);
+            KvRows keys = call.KeyRows(head / call.Group);
+            KvRows values = call.ValueRows(head / call.Group);
             for (int i = 0; i < call.Queries; i++)
             {
                 int visible = call.Visible(i);
                 for (int key = 0; key < visible; key++)
                 {
-                    logits[key] = VectorDot.Float(call.Query(head, i), keys + (key * call.KRowStride), call.Dim) * call.Scale;
+                    logits[key] = VectorDot.Float(call.Query(head, i), keys.From(key).Floats, call.Dim) * call.Scale;
                     logit = MathF.Max(logit, MathF.Abs(logits[key]));
                 }
 
@@ -221,13 +220,13 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
             call.Visible(0),
             call.Causal ? 1 : 0,
             Positive(query),
-            Positive(AbsMax(call.K, call.KHeadStride, call.KRowStride, call.KvHeads, call.Keys) / 127),
+            Positive(AbsMax(call.KeyRows, call.KvHeads, call.Keys) / 127),
             Positive(MathF.Max(logit, MinLogitRange) / 127),
-            Positive(AbsMax(call.V, call.VHeadStride, call.VRowStride, call.KvHeads, call.Keys) / 127),
+            Positive(AbsMax(call.ValueRows, call.KvHeads, call.Keys) / 127),
             Positive(output / 127));
     }
 
-    private float OutputRange(Span<float> logits, float* values, double[] row)
+    private float OutputRange(Span<float> logits, in KvRows values, double[] row)
     {
         float top = float.NegativeInfinity;
         foreach (float l in logits)
@@ -241,7 +240,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         {
             double weight = Math.Exp(logits[key] - top);
             sum += weight;
-            float* value = values + (key * call.VRowStride);
+            float* value = values.From(key).Floats;
             for (int d = 0; d < row.Length; d++)
             {
                 row[d] += weight * value[d];
@@ -257,13 +256,14 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         return (float)range;
     }
 
-    private float AbsMax(float* x, nint headStride, nint rowStride, int heads, int rows)
+    private float AbsMax(Func<int, KvRows> rowsOfHead, int heads, int rows)
     {
         ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
         float max = 0;
         for (int head = 0; head < heads; head++)
         {
-            max = MathF.Max(max, stats.AbsMax(x + (head * headStride), rowStride, rows, call.Dim, null));
+            KvRows x = rowsOfHead(head);
+            max = MathF.Max(max, stats.AbsMax(x.Floats, x.Stride, rows, call.Dim, null));
         }
 
         return max;

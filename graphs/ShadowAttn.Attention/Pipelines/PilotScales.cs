@@ -42,7 +42,8 @@ internal sealed unsafe class PilotScales
             }
 
             scales.Query[kvHead] = MathF.Max(queryMax, Quantize.MinScale) / 127;
-            float keyMax = stats.AbsMax(call.KeyRows(kvHead), call.KRowStride, call.Keys, call.Dim, null);
+            using UnmanagedBuffer buffer = Widen(call, kvHead, out KvRows keys);
+            float keyMax = stats.AbsMax(keys.Floats, keys.Stride, call.Keys, call.Dim, null);
             scales.Key[kvHead] = MathF.Max(keyMax, Quantize.MinScale) / 127;
         }
 
@@ -87,6 +88,21 @@ internal sealed unsafe class PilotScales
         }
     }
 
+    /// <summary>The keys of a head as fp32: themselves, or a copy.</summary>
+    private static UnmanagedBuffer Widen(AttentionCall call, int kvHead, out KvRows keys)
+    {
+        keys = call.KeyRows(kvHead);
+        bool copy = keys.Format != KvFormat.F32;
+        UnmanagedBuffer buffer = UnmanagedBuffer.Allocate(copy ? (long)call.Keys * call.Dim * sizeof(float) : sizeof(float));
+        if (copy)
+        {
+            keys.Widen(call.Keys, call.Dim, (float*)buffer.Pointer, call.Dim);
+            keys = new KvRows((float*)buffer.Pointer, call.Dim);
+        }
+
+        return buffer;
+    }
+
     private static float LargestScore(AttentionCall call, int kvHead, float queryScale, float keyScale)
     {
         const int KeyChunk = 256;
@@ -96,6 +112,7 @@ internal sealed unsafe class PilotScales
         using UnmanagedBuffer q8 = UnmanagedBuffer.Allocate((nint)call.Queries * call.Dim);
         using UnmanagedBuffer packed = UnmanagedBuffer.Allocate(scores.PackedBytes(KeyChunk, call.Dim));
         using UnmanagedBuffer products = UnmanagedBuffer.Allocate(KeyChunk * sizeof(int));
+        using UnmanagedBuffer buffer = Widen(call, kvHead, out KvRows keys);
         int largest = 1;
         for (int head = kvHead * call.Group; head < (kvHead + 1) * call.Group; head++)
         {
@@ -103,8 +120,8 @@ internal sealed unsafe class PilotScales
             for (int first = 0; first < call.Keys; first += KeyChunk)
             {
                 int count = Math.Min(KeyChunk, call.Keys - first);
-                float* k = call.KeyRows(kvHead) + (first * call.KRowStride);
-                quantize.Keys(k, call.KRowStride, count, call.Dim, null, 1 / keyScale, (sbyte*)k8.Pointer, call.Dim, null);
+                KvRows k = keys.From(first);
+                quantize.Keys(k.Floats, k.Stride, count, call.Dim, null, 1 / keyScale, (sbyte*)k8.Pointer, call.Dim, null);
                 scores.Pack((sbyte*)k8.Pointer, call.Dim, count, call.Dim, (byte*)packed.Pointer);
                 for (int query = 0; query < call.Queries; query++)
                 {

@@ -1,3 +1,4 @@
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
@@ -16,12 +17,8 @@ internal sealed unsafe class AttentionCall
     public float* Q;
     public nint QHeadStride;
     public nint QRowStride;
-    public float* K;
-    public nint KHeadStride;
-    public nint KRowStride;
-    public float* V;
-    public nint VHeadStride;
-    public nint VRowStride;
+    public KvView K;
+    public KvView V;
     public float* O;
     public nint OHeadStride;
     public nint ORowStride;
@@ -38,11 +35,11 @@ internal sealed unsafe class AttentionCall
 
     public float* Output(int head, int query) => O + (head * OHeadStride) + (query * ORowStride);
 
-    public float* KeyRows(int kvHead) => K + (kvHead * KHeadStride);
+    public KvRows KeyRows(int kvHead) => K.Rows(kvHead);
 
-    public float* ValueRows(int kvHead) => V + (kvHead * VHeadStride);
+    public KvRows ValueRows(int kvHead) => V.Rows(kvHead);
 
-    public void Bind(AttentionOptions options, in TensorView<float> q, in TensorView<float> k, in TensorView<float> v, in TensorView<float> o)
+    public void Bind(AttentionOptions options, in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o)
     {
         Heads = options.Heads;
         KvHeads = options.KvHeads;
@@ -50,16 +47,12 @@ internal sealed unsafe class AttentionCall
         Causal = options.Causal;
         Scale = options.EffectiveScale;
         Queries = q.Length(1);
-        Keys = k.Length(1);
+        Keys = k.Keys;
         Q = q.Pointer;
         QHeadStride = q.Stride(0);
         QRowStride = q.Stride(1);
-        K = k.Pointer;
-        KHeadStride = k.Stride(0);
-        KRowStride = k.Stride(1);
-        V = v.Pointer;
-        VHeadStride = v.Stride(0);
-        VRowStride = v.Stride(1);
+        K = k;
+        V = v;
         O = o.Pointer;
         OHeadStride = o.Stride(0);
         ORowStride = o.Stride(1);

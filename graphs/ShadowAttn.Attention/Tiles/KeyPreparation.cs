@@ -32,6 +32,7 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
     private readonly UnmanagedBuffer doubles;
     private readonly UnmanagedBuffer values;
     private readonly UnmanagedBuffer packedKeys;
+    private readonly UnmanagedBuffer widened;
     private Phase phase;
     private int nextItem;
 
@@ -64,6 +65,7 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         values = UnmanagedBuffer.Allocate(valueSums ? (nint)call.KvHeads * valueBlocks * call.Dim * sizeof(double) : 64);
         packedStride = pack ? (scores.PackedBytes(call.Keys, call.Dim) + 63) & ~(nint)63 : 64;
         packedKeys = UnmanagedBuffer.Allocate(call.KvHeads * packedStride);
+        widened = UnmanagedBuffer.Allocate((nint)pool.Threads * Chunk * call.Dim * sizeof(float));
     }
 
     private enum Phase
@@ -121,7 +123,7 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         int items = call.KvHeads * chunks;
         for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
         {
-            RunItem(item / chunks, item % chunks);
+            RunItem(worker, item / chunks, item % chunks);
         }
 
         clock.Add(worker, Stage.Quantize, start);
@@ -134,6 +136,7 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         doubles.Dispose();
         values.Dispose();
         packedKeys.Dispose();
+        widened.Dispose();
     }
 
     private void RunPhase(Phase next)
@@ -143,36 +146,36 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         pool.Run(this);
     }
 
-    private void RunItem(int kvHead, int chunk)
+    private void RunItem(int worker, int kvHead, int chunk)
     {
         int first = chunk * Chunk;
         int count = Math.Min(Chunk, call.Keys - first);
         int dim = call.Dim;
-        float* k = call.KeyRows(kvHead) + (first * call.KRowStride);
         double* sums = ChunkSums + ((((nint)kvHead * chunks) + chunk) * dim);
         float* mean = Mean + ((nint)kvHead * dim);
+        KvRows k = phase == Phase.Sums && !centre ? default : Widen(worker, call.KeyRows(kvHead).From(first), count);
         switch (phase)
         {
             case Phase.Sums:
                 if (centre)
                 {
                     new Span<double>(sums, dim).Clear();
-                    stats.AddSums(k, call.KRowStride, count, dim, sums);
+                    stats.AddSums(k.Floats, k.Stride, count, dim, sums);
                 }
 
                 if (valueSums)
                 {
-                    SumValues(kvHead, first, count);
+                    SumValues(worker, kvHead, first, count);
                 }
 
                 break;
             case Phase.AbsMax:
-                ChunkMax[((nint)kvHead * chunks) + chunk] = stats.AbsMax(k, call.KRowStride, count, dim, mean);
+                ChunkMax[((nint)kvHead * chunks) + chunk] = stats.AbsMax(k.Floats, k.Stride, count, dim, mean);
                 break;
             default:
                 sbyte* rows = K8(kvHead) + ((nint)first * dim);
                 new Span<double>(sums, dim).Clear();
-                quantize.Keys(k, call.KRowStride, count, dim, centre ? mean : null, 1 / KeyScale[kvHead], rows, dim, sums);
+                quantize.Keys(k.Floats, k.Stride, count, dim, centre ? mean : null, 1 / KeyScale[kvHead], rows, dim, sums);
                 if (pack)
                 {
                     scores.Pack(rows, dim, count, dim, Packed(kvHead) + scores.PackedBytes(first, dim));
@@ -182,13 +185,27 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         }
     }
 
-    private void SumValues(int kvHead, int first, int count)
+    /// <summary>Rows as fp32: themselves, or a copy in the worker's room.</summary>
+    private KvRows Widen(int worker, in KvRows rows, int count)
+    {
+        if (rows.Format == KvFormat.F32)
+        {
+            return rows;
+        }
+
+        float* copy = (float*)widened.Pointer + ((nint)worker * Chunk * call.Dim);
+        rows.Widen(count, call.Dim, copy, call.Dim);
+        return new KvRows(copy, call.Dim);
+    }
+
+    private void SumValues(int worker, int kvHead, int first, int count)
     {
         for (int key = first; key + ValueBlock <= first + count; key += ValueBlock)
         {
             double* sums = ValuePrefix(kvHead, (key / ValueBlock) + 1);
             new Span<double>(sums, call.Dim).Clear();
-            stats.AddSums(call.ValueRows(kvHead) + (key * call.VRowStride), call.VRowStride, ValueBlock, call.Dim, sums);
+            KvRows rows = Widen(worker, call.ValueRows(kvHead).From(key), ValueBlock);
+            stats.AddSums(rows.Floats, rows.Stride, ValueBlock, call.Dim, sums);
         }
     }
 

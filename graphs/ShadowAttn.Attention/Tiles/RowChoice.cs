@@ -1,3 +1,5 @@
+using ShadowAttn.Kernels;
+
 namespace ShadowAttn.Attention;
 
 /// <summary>What the selection decided for one row.</summary>
@@ -31,11 +33,8 @@ internal unsafe struct RowPilot
     /// <summary>The query [dim].</summary>
     public float* Query;
 
-    /// <summary>The keys, rows <see cref="KeyStride"/> elements apart.</summary>
-    public float* Keys;
-
-    /// <summary>Elements between keys.</summary>
-    public nint KeyStride;
+    /// <summary>The keys.</summary>
+    public KvRows Keys;
 
     /// <summary>What one score step means as a logit: q scale · k scale · 2^b · attention scale.</summary>
     public float Step;

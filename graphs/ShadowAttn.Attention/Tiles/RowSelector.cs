@@ -97,7 +97,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
         int* levels = scratch.Levels;
         CountLevels(row, levels);
         int saturated = levels[Saturated + 128];
-        ScoreSaturated(row, saturated, scratch.Sort);
+        ScoreSaturated(row, saturated, scratch);
 
         int highest = Saturated - 1;
         while (highest >= -128 && levels[highest + 128] == 0)
@@ -105,7 +105,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
             highest--;
         }
 
-        float top = saturated > 0 ? Logit(scratch.Sort[saturated - 1]) : ExactTop(row, highest);
+        float top = saturated > 0 ? Logit(scratch.Sort[saturated - 1]) : ExactTop(row, highest, scratch);
         double total = 0;
         for (int level = -128; level < Saturated; level++)
         {
@@ -169,19 +169,20 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
         return kept;
     }
 
-    private void ScoreSaturated(in RowPilot row, int saturated, ulong* sort)
+    private void ScoreSaturated(in RowPilot row, int saturated, WorkerScratch scratch)
     {
         if (saturated == 0)
         {
             return;
         }
 
+        ulong* sort = scratch.Sort;
         int count = 0;
         for (int i = 0; i < row.Visible; i++)
         {
             if (row.Scores[i] == Saturated)
             {
-                float logit = VectorDot.Float(row.Query, row.Keys + (i * row.KeyStride), dim) * scale;
+                float logit = Logit(row, i, scratch);
                 sort[count++] = ((ulong)Sortable(logit) << 32) | (uint)i;
             }
         }
@@ -189,15 +190,18 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
         new Span<ulong>(sort, saturated).Sort();
     }
 
+    private float Logit(in RowPilot row, int key, WorkerScratch scratch) =>
+        VectorDot.Float(row.Query, scratch.Widen(row.Keys.From(key), 1, dim).Floats, dim) * scale;
+
     /// <summary>The largest exact logit of the keys at one level: with the highest level, nearly always the row's largest.</summary>
-    private float ExactTop(in RowPilot row, int level)
+    private float ExactTop(in RowPilot row, int level, WorkerScratch scratch)
     {
         float top = float.NegativeInfinity;
         for (int i = 0; i < row.Visible; i++)
         {
             if (row.Scores[i] == level)
             {
-                top = Math.Max(top, VectorDot.Float(row.Query, row.Keys + (i * row.KeyStride), dim) * scale);
+                top = Math.Max(top, Logit(row, i, scratch));
             }
         }
 

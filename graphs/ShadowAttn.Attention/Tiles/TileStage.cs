@@ -73,7 +73,6 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
                 K8 = keys.K8(kvHead),
                 Query = q,
                 Keys = call.KeyRows(kvHead),
-                KeyStride = call.KRowStride,
                 Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale,
                 Origin = VectorDot.Float(q, mean, call.Dim) * call.Scale,
             };
@@ -97,7 +96,7 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
     {
         int dim = call.Dim;
         int kvHead = tile.Head / call.Group;
-        float* values = call.ValueRows(kvHead);
+        KvRows values = call.ValueRows(kvHead);
         int added = 0;
         for (int row = 0; row < tile.Rows; row++)
         {
@@ -109,7 +108,8 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
                 added = block * KeyPreparation.ValueBlock;
             }
 
-            stats.AddSums(values + (added * call.VRowStride), call.VRowStride, visible - added, dim, scratch.Sums);
+            KvRows next = scratch.Widen(values.From(added), visible - added, dim);
+            stats.AddSums(next.Floats, next.Stride, visible - added, dim, scratch.Sums);
             added = visible;
             float* mean = scratch.TailValues + ((nint)row * dim);
             double inverse = 1.0 / visible;
@@ -139,9 +139,7 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
             First = first,
             Second = first + kept0 + TopKSelect.ListSlack,
             Keys = call.KeyRows(kvHead),
-            KeyStride = call.KRowStride,
             Values = call.ValueRows(kvHead),
-            ValueStride = call.VRowStride,
             Dim = call.Dim,
             Scale = call.Scale,
             Scratch = gatherScratch,

@@ -6,6 +6,9 @@ namespace ShadowAttn.Attention;
 /// <summary>What one worker needs for one tile of rows: masks, lists, scores and accumulators; carved from one aligned buffer.</summary>
 internal sealed unsafe class WorkerScratch : IDisposable
 {
+    /// <summary>The most rows that <see cref="Widen"/> takes.</summary>
+    public const int WidenedRows = KeyPreparation.ValueBlock;
+
     private readonly UnmanagedBuffer buffer;
 
     public WorkerScratch(int keys, int dim, int tileRows, bool scores, DenseAttentionKernel? dense)
@@ -28,6 +31,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
             scores ? (nint)tileRows * sizeof(float) : 0,
             scores ? tileRows * ScoreStride : 0,
             dense is { } d ? d.ScratchFloats(d.RowBlock, dim) * sizeof(float) : 0,
+            (nint)WidenedRows * dim * sizeof(float),
         ];
 
         nint total = 0;
@@ -59,6 +63,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
         RowScales = (float*)Take();
         Scores = (sbyte*)Take();
         Dense = (float*)Take();
+        Widened = (float*)Take();
     }
 
     /// <summary>Words of a row's mask.</summary>
@@ -105,6 +110,20 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>Scratch of the dense kernel; only in dense mode.</summary>
     public float* Dense { get; }
+
+    private float* Widened { get; }
+
+    /// <summary>The first rows as fp32: themselves, or a copy that is valid until the next one is made.</summary>
+    public KvRows Widen(in KvRows rows, int count, int dim)
+    {
+        if (rows.Format == KvFormat.F32)
+        {
+            return rows;
+        }
+
+        rows.Widen(count, dim, Widened, dim);
+        return new KvRows(Widened, dim);
+    }
 
     /// <summary>Room for the three lists of a pair of rows that keep so many keys.</summary>
     public static nint ListEntries(int kept0, int kept1) => (nint)kept0 + kept1 + Math.Min(kept0, kept1) + (3 * TopKSelect.ListSlack);

@@ -23,11 +23,8 @@ public unsafe struct DenseArguments
     /// <summary>The keys as <see cref="DenseAttentionKernel.PackKeys"/> packed them; at least as many as the last row sees.</summary>
     public float* PackedKeys;
 
-    /// <summary>Values, fp32 [keys, dim].</summary>
-    public float* Values;
-
-    /// <summary>Elements between rows of <see cref="Values"/>.</summary>
-    public nint ValueStride;
+    /// <summary>Values [keys, dim] in any format.</summary>
+    public KvRows Values;
 
     /// <summary>Channels.</summary>
     public int Dim;
@@ -54,9 +51,9 @@ public readonly unsafe struct DenseAttentionKernel
     /// <summary>(keys, dim): floats that the packed form of so many keys takes.</summary>
     public readonly delegate*<int, int, nint> PackedFloats;
 
-    /// <summary>(k, rowStride, firstKey, keys, dim, packed): packs keys [firstKey, firstKey + keys) of the head at <c>k</c> into their place in
+    /// <summary>(k, firstKey, keys, dim, packed): packs keys [firstKey, firstKey + keys) of <c>k</c>, of any format, into their place in
     /// <c>packed</c>; ranges may be packed by different threads when they start at multiples of 64. The last range fills up its tile.</summary>
-    public readonly delegate*<float*, nint, int, int, int, float*, void> PackKeys;
+    public readonly delegate*<KvRows*, int, int, int, float*, void> PackKeys;
 
     /// <summary>(rows, dim): scratch that <c>Attend</c> needs for up to so many rows, in floats.</summary>
     public readonly delegate*<int, int, nint> ScratchFloats;
@@ -67,7 +64,7 @@ public readonly unsafe struct DenseAttentionKernel
     internal DenseAttentionKernel(
         int rowBlock,
         delegate*<int, int, nint> packedFloats,
-        delegate*<float*, nint, int, int, int, float*, void> packKeys,
+        delegate*<KvRows*, int, int, int, float*, void> packKeys,
         delegate*<int, int, nint> scratchFloats,
         delegate*<DenseArguments*, void> attend)
     {
@@ -118,7 +115,8 @@ public static unsafe class DenseAttention
         {
             fixed (float* q = queries, k = keys, v = values, o = output)
             {
-                kernel.PackKeys(k, dim, 0, keyCount, dim, packed);
+                KvRows keyRows = new(k, dim);
+                kernel.PackKeys(&keyRows, 0, keyCount, dim, packed);
                 DenseArguments arguments = new()
                 {
                     Queries = q,
@@ -127,8 +125,7 @@ public static unsafe class DenseAttention
                     FirstVisible = causal ? keyCount - rows + 1 : keyCount,
                     VisibleStep = causal ? 1 : 0,
                     PackedKeys = packed,
-                    Values = v,
-                    ValueStride = dim,
+                    Values = new KvRows(v, dim),
                     Dim = dim,
                     Scale = scale,
                     Output = o,

@@ -9,7 +9,8 @@ namespace ShadowAttn.Kernels;
 /// Keys are packed into panels of 8, [⌈keys/8⌉][dim][8], zero behind the last key. Rows go in tiles of 8, queries scaled and transposed to
 /// [dim][8 rows]; logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
 /// Scratch: weights of a block [256][8]; the last dim % 8 channels of its values [256][8]; per tile the queries [dim][8], maxima [8], sums [8] and
-/// running outputs [8 rows][⌈dim/8⌉·8]. All tiles of a call take a block of keys before the next block is touched.
+/// running outputs [8 rows][⌈dim/8⌉·8]. 16-bit values
+/// are widened block by block behind the tiles [256][dim]. All tiles of a call take a block of keys before the next block is touched.
 /// A few rows left over go one by one (<see cref="DenseRowAdvSimd"/>), with the same operations in the same order.
 /// </summary>
 internal static unsafe class DenseAttentionAdvSimd
@@ -29,25 +30,38 @@ internal static unsafe class DenseAttentionAdvSimd
     public static nint PackedFloats(int keys, int dim) => ((nint)keys + Tile - 1) / Tile * Tile * dim;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void PackKeys(float* k, nint rowStride, int firstKey, int keys, int dim, float* packed)
+    public static void PackKeys(KvRows* k, int firstKey, int keys, int dim, float* packed)
     {
+        bool widen = k->Format != KvFormat.F32;
+        float* widened = stackalloc float[widen ? Tile * dim : 0];
         for (int key = firstKey; key < firstKey + keys; key += Tile)
         {
-            DenseTilesAdvSimd.Transpose(k + (key * rowStride), rowStride, Math.Min(Tile, firstKey + keys - key), dim, 1, packed + ((nint)key * dim));
+            int count = Math.Min(Tile, firstKey + keys - key);
+            if (widen)
+            {
+                k->From(key).Widen(count, dim, widened, dim);
+                DenseTilesAdvSimd.Transpose(widened, dim, count, dim, 1, packed + ((nint)key * dim));
+            }
+            else
+            {
+                DenseTilesAdvSimd.Transpose(k->Floats + (key * k->Stride), k->Stride, count, dim, 1, packed + ((nint)key * dim));
+            }
         }
     }
 
     public static nint ScratchFloats(int rows, int dim) =>
-        (2 * KeyBlock * Tile) + (((nint)rows + Tile - 1) / Tile * TileFloats(dim));
+        (2 * KeyBlock * Tile) + (((nint)rows + Tile - 1) / Tile * TileFloats(dim)) + (KeyBlock * (nint)dim);
 
     public static void Attend(DenseArguments* a)
     {
         int dim = a->Dim;
-        int few = a->Rows % Tile <= FewRows ? a->Rows % Tile : 0;
+        bool widen = a->Values.Format != KvFormat.F32;
+        int few = a->Rows % Tile <= FewRows && !widen ? a->Rows % Tile : 0;
         int tiles = (a->Rows - few + Tile - 1) / Tile;
         float* weights = a->Scratch;
         float* edgeValues = weights + (KeyBlock * Tile);
         float* states = edgeValues + (KeyBlock * Tile);
+        float* widened = states + (tiles * TileFloats(dim));
         float power = a->Scale * ExpAdvSimd.Log2E;
         for (int tile = 0; tile < tiles; tile++)
         {
@@ -60,14 +74,21 @@ internal static unsafe class DenseAttentionAdvSimd
         for (int key = 0; key < visible; key += KeyBlock)
         {
             int blockKeys = Math.Min(KeyBlock, visible - key);
+            KvRows values = a->Values.From(key);
+            if (widen)
+            {
+                values.Widen(blockKeys, dim, widened, dim);
+                values = new KvRows(widened, dim);
+            }
+
             if (dim % 8 != 0)
             {
-                CopyEdge(a->Values + (key * a->ValueStride) + (dim & ~7), a->ValueStride, blockKeys, dim % 8, edgeValues);
+                CopyEdge(values.Floats + (dim & ~7), values.Stride, blockKeys, dim % 8, edgeValues);
             }
 
             for (int tile = 0; tile < tiles; tile++)
             {
-                Attend(a, tile, key, weights, edgeValues, states + (tile * TileFloats(dim)));
+                Attend(a, tile, key, values, weights, edgeValues, states + (tile * TileFloats(dim)));
             }
         }
 
@@ -86,15 +107,15 @@ internal static unsafe class DenseAttentionAdvSimd
         }
 
         DenseRowAdvSimd.Attend(
-            scaled, a->PackedKeys, a->Values, a->ValueStride, a->Dim, a->FirstVisible + (row * a->VisibleStep), weights,
+            scaled, a->PackedKeys, a->Values.Floats, a->Values.Stride, a->Dim, a->FirstVisible + (row * a->VisibleStep), weights,
             a->Output + (row * a->OutputStride));
     }
 
     private static nint TileFloats(int dim) => ((nint)dim * Tile) + (2 * Tile) + (((nint)dim + 7) / 8 * 8 * Tile);
 
-    /// <summary>One tile of rows against the block of keys from <paramref name="firstKey"/> on.</summary>
+    /// <summary>One tile of rows against the block of keys, with its values, from <paramref name="firstKey"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Attend(DenseArguments* a, int tile, int firstKey, float* weights, float* edgeValues, float* state)
+    private static void Attend(DenseArguments* a, int tile, int firstKey, KvRows rowsOfBlock, float* weights, float* edgeValues, float* state)
     {
         int dim = a->Dim;
         int row = tile * Tile;
@@ -153,8 +174,8 @@ internal static unsafe class DenseAttentionAdvSimd
             }
         }
 
-        nint valueBytes = a->ValueStride * sizeof(float);
-        float* values = a->Values + (firstKey * a->ValueStride);
+        nint valueBytes = rowsOfBlock.Stride * sizeof(float);
+        float* values = rowsOfBlock.Floats;
         int d = 0;
         for (; d + 8 <= dim; d += 8)
         {

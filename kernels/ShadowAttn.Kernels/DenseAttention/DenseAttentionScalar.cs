@@ -7,11 +7,14 @@ internal static unsafe class DenseAttentionScalar
 
     public static nint PackedFloats(int keys, int dim) => (nint)keys * dim;
 
-    public static void PackKeys(float* k, nint rowStride, int firstKey, int keys, int dim, float* packed)
+    public static void PackKeys(KvRows* k, int firstKey, int keys, int dim, float* packed)
     {
         for (int key = firstKey; key < firstKey + keys; key++)
         {
-            new ReadOnlySpan<float>(k + (key * rowStride), dim).CopyTo(new Span<float>(packed + ((nint)key * dim), dim));
+            for (int d = 0; d < dim; d++)
+            {
+                packed[((nint)key * dim) + d] = k->At(key, d);
+            }
         }
     }
 
@@ -47,7 +50,7 @@ internal static unsafe class DenseAttentionScalar
                 sum = (sum * shrink) + weight;
                 for (int d = 0; d < a->Dim; d++)
                 {
-                    output[d] = (output[d] * shrink) + (weight * a->Values[(i * a->ValueStride) + d]);
+                    output[d] = (output[d] * shrink) + (weight * a->Values.At(i, d));
                 }
             }
 

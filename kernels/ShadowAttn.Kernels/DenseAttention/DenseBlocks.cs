@@ -42,7 +42,8 @@ internal unsafe interface IDenseTiles
 /// <summary>
 /// output = softmax(scale·q·kᵀ)·v by blocks of keys: for each block and each group of 24 rows, logits of 6 rows x 64 keys at a time, new maxima,
 /// weights, and sums over the values that shrink by exp(old maximum - new maximum). Panels and values that no row of a tile sees are left out.
-/// Scratch: scaled queries [rows][dim]; logits of a group; sums [rows][dim]; maximum and sum of each row; shrink factors of a group.
+/// 16-bit values are widened block by block. Scratch: logits of a group; sums [rows][dim]; scaled queries [rows][dim]; maximum and sum of each row;
+/// shrink factors of a group and what its rows see; a block of widened values.
 /// </summary>
 internal static unsafe class DenseBlocks<TTiles>
     where TTiles : struct, IDenseTiles
@@ -53,7 +54,8 @@ internal static unsafe class DenseBlocks<TTiles>
     public static nint ScratchFloats(int rows, int dim)
     {
         nint padded = Pad(rows, GroupRows);
-        return (2 * padded * Pad(dim, 16)) + (GroupRows * TTiles.LogitStride) + (2 * padded) + (2 * GroupRows);
+        return (2 * padded * Pad(dim, 16)) + (GroupRows * TTiles.LogitStride) + (2 * padded) + (2 * GroupRows)
+            + (TTiles.KeyBlock * Pad(dim, 16));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -70,6 +72,9 @@ internal static unsafe class DenseBlocks<TTiles>
         float* totals = tops + padded;
         float* shrink = totals + padded;
         int* seen = (int*)(shrink + GroupRows);
+        float* widened = (float*)(seen + GroupRows);
+        bool widen = a->Values.Format != KvFormat.F32;
+        nint valueStride = widen ? rowStride : a->Values.Stride;
 
         for (int r = 0; r < rows; r++)
         {
@@ -84,7 +89,16 @@ internal static unsafe class DenseBlocks<TTiles>
         for (int key = 0; key < visible; key += TTiles.KeyBlock)
         {
             float* panels = a->PackedKeys + ((nint)key * dim);
-            float* values = a->Values + (key * a->ValueStride);
+            float* values = widened;
+            if (widen)
+            {
+                a->Values.From(key).Widen(Math.Min(TTiles.KeyBlock, visible - key), dim, widened, rowStride);
+            }
+            else
+            {
+                values = a->Values.Floats + (key * valueStride);
+            }
+
             for (int row = 0; row < rows; row += GroupRows)
             {
                 int count = Math.Min(GroupRows, rows - row);
@@ -113,7 +127,7 @@ internal static unsafe class DenseBlocks<TTiles>
                 }
 
                 Weigh(logits, count, seen, tops + row, totals + row, shrink);
-                TTiles.Values(logits, values, a->ValueStride, dim, count, seen, shrink, sums + (row * rowStride), rowStride);
+                TTiles.Values(logits, values, valueStride, dim, count, seen, shrink, sums + (row * rowStride), rowStride);
             }
         }
 

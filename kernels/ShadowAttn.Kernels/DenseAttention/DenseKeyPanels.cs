@@ -15,12 +15,24 @@ internal static unsafe class DenseKeyPanels
     public static nint PackedFloats(int keys, int dim) => (nint)((keys + Width - 1) / Width) * Width * dim;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pack(float* k, nint rowStride, int firstKey, int keys, int dim, float* packed)
+    public static void Pack(KvRows* k, int firstKey, int keys, int dim, float* packed)
     {
+        bool widen = k->Format != KvFormat.F32;
+        float* widened = stackalloc float[widen ? 8 * dim : 0];
+        nint rowStride = widen ? dim : k->Stride;
         int end = firstKey + keys;
         for (int key = firstKey; key < end; key += 8)
         {
-            float* rows = k + (key * rowStride);
+            float* rows = widened;
+            if (widen)
+            {
+                k->From(key).Widen(Math.Min(8, end - key), dim, widened, dim);
+            }
+            else
+            {
+                rows = k->Floats + (key * rowStride);
+            }
+
             float* columns = packed + ((nint)(key / Width) * Width * dim) + (key % Width);
             int d = 0;
             if (key + 8 <= end && key % 8 == 0)

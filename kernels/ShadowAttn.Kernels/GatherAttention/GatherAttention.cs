@@ -43,17 +43,11 @@ public unsafe struct GatherArguments
     /// <summary>The lengths of the lists. Each row has at least one key.</summary>
     public SplitCounts Counts;
 
-    /// <summary>Keys, fp32, [keys, dim].</summary>
-    public float* Keys;
+    /// <summary>Keys [keys, dim] in any format.</summary>
+    public KvRows Keys;
 
-    /// <summary>Elements between rows of <see cref="Keys"/>.</summary>
-    public nint KeyStride;
-
-    /// <summary>Values, fp32, [keys, dim].</summary>
-    public float* Values;
-
-    /// <summary>Elements between rows of <see cref="Values"/>.</summary>
-    public nint ValueStride;
+    /// <summary>Values [keys, dim] in any format.</summary>
+    public KvRows Values;
 
     /// <summary>Channels.</summary>
     public int Dim;
@@ -68,29 +62,44 @@ public unsafe struct GatherArguments
 /// <summary>The kernels of <see cref="GatherAttention"/> for one instruction set.</summary>
 public readonly unsafe struct GatherAttentionKernel
 {
+    private readonly delegate*<GatherArguments*, void> _attend;
+    private readonly delegate*<GatherArguments*, int, void> _attendTile;
+    private readonly bool _readsAllFormats;
+
+    internal GatherAttentionKernel(
+        delegate*<GatherArguments*, void> attend, delegate*<GatherArguments*, int, void> attendTile = null, bool readsAllFormats = true)
+    {
+        _attend = attend;
+        _attendTile = attendTile;
+        _readsAllFormats = readsAllFormats;
+    }
+
     /// <summary>
     /// For each row: w_i = exp(scale·q·k_i - top) over its kept keys, top the largest of these logits, T = GatherTail.Mass(row, top),
     /// output = (Σ w_i v_i + T·TailValue) / (Σ w_i + T).
     /// </summary>
-    public readonly delegate*<GatherArguments*, void> Attend;
-
-    private readonly delegate*<GatherArguments*, int, void> _attendTile;
-
-    internal GatherAttentionKernel(delegate*<GatherArguments*, void> attend, delegate*<GatherArguments*, int, void> attendTile = null)
+    /// <param name="a">The rows, lists, keys and values.</param>
+    public void Attend(GatherArguments* a)
     {
-        Attend = attend;
-        _attendTile = attendTile;
+        if (Reads(a))
+        {
+            _attend(a);
+        }
+        else
+        {
+            GatherAttentionScalar.Attend(a);
+        }
     }
 
     /// <summary>
     /// <see cref="Attend"/> for a tile of neighbouring pairs that share keys and values, with the same results. Variants read the keys of all
     /// pairs before any values: what neighbours keep is much the same, so half as much has to stay in the cache.
     /// </summary>
-    /// <param name="pairs">The arguments of each pair, with a scratch of its own.</param>
+    /// <param name="pairs">The arguments of each pair, with a scratch of its own; all of the same keys and values.</param>
     /// <param name="count">Number of pairs.</param>
     public void AttendTile(GatherArguments* pairs, int count)
     {
-        if (_attendTile is not null)
+        if (_attendTile is not null && Reads(pairs))
         {
             _attendTile(pairs, count);
             return;
@@ -101,6 +110,8 @@ public readonly unsafe struct GatherAttentionKernel
             Attend(pairs + i);
         }
     }
+
+    private bool Reads(GatherArguments* a) => _readsAllFormats || (a->Keys.Format == KvFormat.F32 && a->Values.Format == KvFormat.F32);
 }
 
 /// <summary>Exact attention of one or two query rows over the keys that they keep.</summary>
@@ -155,10 +166,8 @@ public static unsafe class GatherAttention
                     Row0 = new GatherRow { Query = q, Output = o },
                     First = list,
                     Counts = new SplitCounts { First = indices.Length },
-                    Keys = k,
-                    KeyStride = dim,
-                    Values = v,
-                    ValueStride = dim,
+                    Keys = new KvRows(k, dim),
+                    Values = new KvRows(v, dim),
                     Dim = dim,
                     Scale = scale,
                     Scratch = (float*)scratch,

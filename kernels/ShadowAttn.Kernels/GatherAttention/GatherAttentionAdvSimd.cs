@@ -20,7 +20,7 @@ internal static unsafe class GatherAttentionAdvSimd
     /// <summary>Scratch behind the largest logits: the sums.</summary>
     private const int Sums = 12;
 
-    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
+    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile, readsAllFormats: false);
 
     public static void Attend(GatherArguments* a)
     {
@@ -65,19 +65,19 @@ internal static unsafe class GatherAttentionAdvSimd
         if (a->Row1.Query is null)
         {
             Vector128.Create(float.NegativeInfinity).Store(maxima);
-            GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, maxima);
+            GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys.Floats, a->Keys.Stride, dim, a->Both, both, power, weights0, maxima);
         }
         else
         {
             float* weights1 = weights0 + both + first + 4;
             GatherPairLogitsAdvSimd.Run(
-                a->Row0.Query, a->Row1.Query, a->Keys, a->KeyStride, dim, a->Both, both, power, weights0, weights1, maxima);
+                a->Row0.Query, a->Row1.Query, a->Keys.Floats, a->Keys.Stride, dim, a->Both, both, power, weights0, weights1, maxima);
             GatherRowLogitsAdvSimd.Run(
-                a->Row1.Query, a->Keys, a->KeyStride, dim, a->Second, second, power, weights1 + both, maxima + 4);
+                a->Row1.Query, a->Keys.Floats, a->Keys.Stride, dim, a->Second, second, power, weights1 + both, maxima + 4);
             Softmax(weights1, both + second, &a->Row1, maxima + 4, totals + 2);
         }
 
-        GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys, a->KeyStride, dim, a->First, first, power, weights0 + both, maxima);
+        GatherRowLogitsAdvSimd.Run(a->Row0.Query, a->Keys.Floats, a->Keys.Stride, dim, a->First, first, power, weights0 + both, maxima);
         Softmax(weights0, both + first, &a->Row0, maxima, totals);
     }
 
@@ -93,19 +93,19 @@ internal static unsafe class GatherAttentionAdvSimd
         if (a->Row1.Query is null)
         {
             new Span<float>(sums0, dim).Clear();
-            GatherRowValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, sums0, 0, null, 1, sums0);
+            GatherRowValuesAdvSimd.Sum(a->Values.Floats, a->Values.Stride, dim, a->Both, both, weights0, sums0, 0, null, 1, sums0);
         }
         else
         {
             float* weights1 = weights0 + both + a->Counts.First + 4;
-            GatherPairValuesAdvSimd.Sum(a->Values, a->ValueStride, dim, a->Both, both, weights0, weights1, sums0, sums1);
+            GatherPairValuesAdvSimd.Sum(a->Values.Floats, a->Values.Stride, dim, a->Both, both, weights0, weights1, sums0, sums1);
             GatherRowValuesAdvSimd.Sum(
-                a->Values, a->ValueStride, dim, a->Second, a->Counts.Second, weights1 + both, sums1, totals[3], a->Row1.TailValue, totals[2],
+                a->Values.Floats, a->Values.Stride, dim, a->Second, a->Counts.Second, weights1 + both, sums1, totals[3], a->Row1.TailValue, totals[2],
                 a->Row1.Output);
         }
 
         GatherRowValuesAdvSimd.Sum(
-            a->Values, a->ValueStride, dim, a->First, a->Counts.First, weights0 + both, sums0, totals[1], a->Row0.TailValue, totals[0],
+            a->Values.Floats, a->Values.Stride, dim, a->First, a->Counts.First, weights0 + both, sums0, totals[1], a->Row0.TailValue, totals[0],
             a->Row0.Output);
     }
 

@@ -13,7 +13,7 @@ internal static unsafe class GatherAttentionAvx2
 {
     private const int MaxBlocks = 6;
 
-    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
+    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile, readsAllFormats: false);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Attend(GatherArguments* a)
@@ -58,16 +58,16 @@ internal static unsafe class GatherAttentionAvx2
         {
             Scale(a->Row1.Query, dim, a->Scale, layout.Queries + 8);
             GatherLogitsAvx2.Pair(
-                layout.Queries, a->Keys, a->KeyStride, dim, layout.Both, counts.Both, layout.Weights0, layout.Weights1);
-            GatherLogitsAvx2.One(layout.Queries + 8, a->Keys, a->KeyStride, dim, layout.Second, counts.Second, layout.Weights1 + counts.Both);
+                layout.Queries, a->Keys.Floats, a->Keys.Stride, dim, layout.Both, counts.Both, layout.Weights0, layout.Weights1);
+            GatherLogitsAvx2.One(layout.Queries + 8, a->Keys.Floats, a->Keys.Stride, dim, layout.Second, counts.Second, layout.Weights1 + counts.Both);
             layout.Factors[1] = Softmax(layout.Weights1, counts.Both + counts.Second, &a->Row1, dim, layout.Sums1);
         }
         else
         {
-            GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, layout.Both, counts.Both, layout.Weights0);
+            GatherLogitsAvx2.One(layout.Queries, a->Keys.Floats, a->Keys.Stride, dim, layout.Both, counts.Both, layout.Weights0);
         }
 
-        GatherLogitsAvx2.One(layout.Queries, a->Keys, a->KeyStride, dim, layout.First, counts.First, layout.Weights0 + counts.Both);
+        GatherLogitsAvx2.One(layout.Queries, a->Keys.Floats, a->Keys.Stride, dim, layout.First, counts.First, layout.Weights0 + counts.Both);
         layout.Factors[0] = Softmax(layout.Weights0, counts.Both + counts.First, &a->Row0, dim, layout.Sums0);
     }
 
@@ -139,17 +139,17 @@ internal static unsafe class GatherAttentionAvx2
         for (int pass = 0; pass < passes; pass++)
         {
             int count = (blocks - block + passes - pass - 1) / (passes - pass);
-            float* values = a->Values + (block * 8);
+            float* values = a->Values.Floats + (block * 8);
             float* s0 = sums0 + (block * 8);
             float* s1 = sums1 + (block * 8);
             switch (count)
             {
-                case 1: GatherValuesAvx2.Accumulate<Blocks1>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
-                case 2: GatherValuesAvx2.Accumulate<Blocks2>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
-                case 3: GatherValuesAvx2.Accumulate<Blocks3>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
-                case 4: GatherValuesAvx2.Accumulate<Blocks4>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
-                case 5: GatherValuesAvx2.Accumulate<Blocks5>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
-                default: GatherValuesAvx2.Accumulate<Blocks6>(lists, values, a->ValueStride, weights0, weights1, s0, s1); break;
+                case 1: GatherValuesAvx2.Accumulate<Blocks1>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
+                case 2: GatherValuesAvx2.Accumulate<Blocks2>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
+                case 3: GatherValuesAvx2.Accumulate<Blocks3>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
+                case 4: GatherValuesAvx2.Accumulate<Blocks4>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
+                case 5: GatherValuesAvx2.Accumulate<Blocks5>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
+                default: GatherValuesAvx2.Accumulate<Blocks6>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
             }
 
             block += count;
@@ -158,7 +158,7 @@ internal static unsafe class GatherAttentionAvx2
         int done = blocks * 8;
         if (done != a->Dim)
         {
-            GatherValuesAvx2.AccumulateRest(lists, a->Dim - done, a->Values + done, a->ValueStride, weights0, weights1, sums0 + done, sums1 + done);
+            GatherValuesAvx2.AccumulateRest(lists, a->Dim - done, a->Values.Floats + done, a->Values.Stride, weights0, weights1, sums0 + done, sums1 + done);
         }
     }
 

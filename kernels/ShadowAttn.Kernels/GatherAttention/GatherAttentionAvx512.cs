@@ -13,7 +13,7 @@ internal static unsafe class GatherAttentionAvx512
 {
     private const int MaxBlocks = 10;
 
-    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile);
+    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile, readsAllFormats: false);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Attend(GatherArguments* a)
@@ -148,8 +148,8 @@ internal static unsafe class GatherAttentionAvx512
         {
             int blocks = BlocksAt(dim, d);
             float* q = queries + (2 * d);
-            float* k = a->Keys + d;
-            nint stride = a->KeyStride;
+            float* k = a->Keys.Floats + d;
+            nint stride = a->Keys.Stride;
             int count = a->Counts.Both;
             int rest = dim % 16;
             bool add = d != 0;
@@ -179,8 +179,8 @@ internal static unsafe class GatherAttentionAvx512
         {
             int blocks = BlocksAt(dim, d);
             float* q = query + (2 * d);
-            float* k = a->Keys + d;
-            nint stride = a->KeyStride;
+            float* k = a->Keys.Floats + d;
+            nint stride = a->Keys.Stride;
             int rest = dim % 16;
             bool add = d != 0;
             switch (blocks)
@@ -208,8 +208,8 @@ internal static unsafe class GatherAttentionAvx512
         for (int d = 0; d < dim;)
         {
             int blocks = BlocksAt(dim, d);
-            float* v = a->Values + d;
-            nint stride = a->ValueStride;
+            float* v = a->Values.Floats + d;
+            nint stride = a->Values.Stride;
             float* s0 = sums0 + d;
             float* s1 = sums1 + d;
             int rest = dim % 16;

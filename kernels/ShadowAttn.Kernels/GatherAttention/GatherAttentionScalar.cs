@@ -22,11 +22,11 @@ internal static unsafe class GatherAttentionScalar
         float top = float.NegativeInfinity;
         for (int i = 0; i < count; i++)
         {
-            float* key = a->Keys + ((i < both ? a->Both[i] : own[i - both]) * a->KeyStride);
+            int key = i < both ? a->Both[i] : own[i - both];
             float dot = 0;
             for (int d = 0; d < a->Dim; d++)
             {
-                dot += row->Query[d] * key[d];
+                dot += row->Query[d] * a->Keys.At(key, d);
             }
 
             weights[i] = dot * a->Scale;
@@ -42,12 +42,12 @@ internal static unsafe class GatherAttentionScalar
 
         for (int i = 0; i < count; i++)
         {
-            float* value = a->Values + ((i < both ? a->Both[i] : own[i - both]) * a->ValueStride);
+            int key = i < both ? a->Both[i] : own[i - both];
             float weight = ExpScalar.One(weights[i] - top);
             sum += weight;
             for (int d = 0; d < a->Dim; d++)
             {
-                row->Output[d] += weight * value[d];
+                row->Output[d] += weight * a->Values.At(key, d);
             }
         }
 

@@ -1,6 +1,6 @@
 namespace ShadowAttn.Kernels;
 
-/// <summary>The kernels of <see cref="HalfConvert"/> for one instruction set; (source, destination, count) each.</summary>
+/// <summary>The kernels of <see cref="HalfConvert"/> for one instruction set; (source, destination, count) each, with a factor per element for q16.</summary>
 public readonly unsafe struct HalfConvertKernel
 {
     /// <summary>fp16 bits to fp32; exact, NaN stays NaN.</summary>
@@ -15,12 +15,22 @@ public readonly unsafe struct HalfConvertKernel
     /// <summary>fp32 to bf16 bits, round half to even; NaN stays a quiet NaN.</summary>
     public readonly delegate*<float*, ushort*, nint, void> F32ToBf16;
 
+    /// <summary>(source, scales, destination, count): destination_i = source_i·scales_i; one rounding.</summary>
+    public readonly delegate*<short*, float*, float*, nint, void> Q16ToF32;
+
+    /// <summary>(source, inverses, destination, count): destination_i = source_i·inverses_i, rounded half to even, at most ±32767; NaN is any number.</summary>
+    public readonly delegate*<float*, float*, short*, nint, void> F32ToQ16;
+
     internal HalfConvertKernel(
         delegate*<ushort*, float*, nint, void> f16ToF32,
         delegate*<float*, ushort*, nint, void> f32ToF16,
         delegate*<ushort*, float*, nint, void> bf16ToF32,
-        delegate*<float*, ushort*, nint, void> f32ToBf16)
+        delegate*<float*, ushort*, nint, void> f32ToBf16,
+        delegate*<short*, float*, float*, nint, void> q16ToF32,
+        delegate*<float*, float*, short*, nint, void> f32ToQ16)
     {
+        Q16ToF32 = q16ToF32;
+        F32ToQ16 = f32ToQ16;
         F16ToF32 = f16ToF32;
         F32ToF16 = f32ToF16;
         Bf16ToF32 = bf16ToF32;
@@ -28,7 +38,7 @@ public readonly unsafe struct HalfConvertKernel
     }
 }
 
-/// <summary>16-bit floating point to and from fp32.</summary>
+/// <summary>The 16-bit formats to and from fp32.</summary>
 public static unsafe class HalfConvert
 {
     /// <summary>All variants.</summary>
@@ -92,6 +102,38 @@ public static unsafe class HalfConvert
         fixed (ushort* d = destination)
         {
             Kernels.Best.Kernel.F32ToBf16(s, d, source.Length);
+        }
+    }
+
+    /// <summary>q16 to fp32: one row of channels.</summary>
+    /// <param name="source">The row.</param>
+    /// <param name="scales">What one step of each channel means.</param>
+    /// <param name="destination">Receives as many fp32 values.</param>
+    /// <exception cref="ArgumentException">Scales or destination are shorter than the source.</exception>
+    public static void Q16ToF32(ReadOnlySpan<short> source, ReadOnlySpan<float> scales, Span<float> destination)
+    {
+        KernelArguments.CheckLength(scales.Length, source.Length);
+        KernelArguments.CheckLength(destination.Length, source.Length);
+        fixed (short* s = source)
+        fixed (float* c = scales, d = destination)
+        {
+            Kernels.Best.Kernel.Q16ToF32(s, c, d, source.Length);
+        }
+    }
+
+    /// <summary>fp32 to q16: one row of channels, rounded half to even, at most ±32767.</summary>
+    /// <param name="source">The row.</param>
+    /// <param name="inverses">1 / what one step of each channel means.</param>
+    /// <param name="destination">Receives as many numbers.</param>
+    /// <exception cref="ArgumentException">Inverses or destination are shorter than the source.</exception>
+    public static void F32ToQ16(ReadOnlySpan<float> source, ReadOnlySpan<float> inverses, Span<short> destination)
+    {
+        KernelArguments.CheckLength(inverses.Length, source.Length);
+        KernelArguments.CheckLength(destination.Length, source.Length);
+        fixed (float* s = source, c = inverses)
+        fixed (short* d = destination)
+        {
+            Kernels.Best.Kernel.F32ToQ16(s, c, d, source.Length);
         }
     }
 }

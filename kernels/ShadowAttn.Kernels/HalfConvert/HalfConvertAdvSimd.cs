@@ -16,7 +16,7 @@ internal static unsafe class HalfConvertAdvSimd
 {
     private const int Lanes = 8;
 
-    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16);
+    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16, &HalfConvertScalar.Q16ToF32, &HalfConvertScalar.F32ToQ16);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void F16ToF32(ushort* source, float* destination, nint count)

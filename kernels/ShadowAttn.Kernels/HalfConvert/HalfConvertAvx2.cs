@@ -12,7 +12,7 @@ internal static unsafe class HalfConvertAvx2
 {
     private const int Lanes = 8;
 
-    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16);
+    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16, &Q16ToF32, &F32ToQ16);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void F16ToF32(ushort* source, float* destination, nint count)
@@ -65,6 +65,38 @@ internal static unsafe class HalfConvertAvx2
 
         HalfConvertScalar.Bf16ToF32(source + i, destination + i, count - i);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Q16ToF32(short* source, float* scales, float* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + Lanes <= count; i += Lanes)
+        {
+            (Q16(Vector128.Load((ushort*)source + i)) * Vector256.Load(scales + i)).Store(destination + i);
+        }
+
+        HalfConvertScalar.Q16ToF32(source + i, scales + i, destination + i, count - i);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void F32ToQ16(float* source, float* inverses, short* destination, nint count)
+    {
+        Vector256<float> limit = Vector256.Create(32767f);
+        nint i = 0;
+        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        {
+            Vector256<float> a = Avx.Max(Avx.Min(Vector256.Load(source + i) * Vector256.Load(inverses + i), limit), -limit);
+            Vector256<float> b = Avx.Max(Avx.Min(Vector256.Load(source + i + Lanes) * Vector256.Load(inverses + i + Lanes), limit), -limit);
+            Vector256<short> packed = Avx2.PackSignedSaturate(Avx.ConvertToVector256Int32(a), Avx.ConvertToVector256Int32(b));
+            Avx2.Permute4x64(packed.AsInt64(), 0xD8).AsInt16().Store(destination + i);
+        }
+
+        HalfConvertScalar.F32ToQ16(source + i, inverses + i, destination + i, count - i);
+    }
+
+    /// <summary>int16 to fp32, exact.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Q16(Vector128<ushort> value) => Avx.ConvertToVector256Single(Avx2.ConvertToVector256Int32(value.AsInt16()));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void F32ToBf16(float* source, ushort* destination, nint count)

@@ -12,7 +12,7 @@ internal static unsafe class HalfConvertAvx512
 {
     private const int Lanes = 16;
 
-    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16);
+    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16, &Q16ToF32, &F32ToQ16);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void F16ToF32(ushort* source, float* destination, nint count)
@@ -88,6 +88,55 @@ internal static unsafe class HalfConvertAvx512
             Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
             StoreFirst(destination + i, mask, ToBf16(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Q16ToF32(short* source, float* scales, float* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + Lanes <= count; i += Lanes)
+        {
+            (Q16(Vector256.Load((ushort*)source + i)) * Vector512.Load(scales + i)).Store(destination + i);
+        }
+
+        if (i < count)
+        {
+            Vector512<int> mask = LaneMasks.First512((int)(count - i));
+            Vector512<float> x = Q16(LoadFirst((ushort*)source + i, mask));
+            x *= Avx512F.MaskLoad(scales + i, mask.AsSingle(), Vector512<float>.Zero);
+            Avx512F.MaskStore(destination + i, mask.AsSingle(), x);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void F32ToQ16(float* source, float* inverses, short* destination, nint count)
+    {
+        nint i = 0;
+        for (; i + Lanes <= count; i += Lanes)
+        {
+            ToQ16(Vector512.Load(source + i) * Vector512.Load(inverses + i)).Store(destination + i);
+        }
+
+        if (i < count)
+        {
+            Vector512<int> mask = LaneMasks.First512((int)(count - i));
+            Vector512<float> x = Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero);
+            x *= Avx512F.MaskLoad(inverses + i, mask.AsSingle(), Vector512<float>.Zero);
+            StoreFirst((ushort*)destination + i, mask, ToQ16(x).AsUInt16());
+        }
+    }
+
+    /// <summary>int16 to fp32, exact.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Q16(Vector256<ushort> value) =>
+        Avx512F.ConvertToVector512Single(Avx512F.ConvertToVector512Int32(value.AsInt16()));
+
+    /// <summary>fp32 to int16, rounded half to even and saturated to ±32767.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> ToQ16(Vector512<float> x)
+    {
+        Vector512<float> limit = Vector512.Create(32767f);
+        return Avx512F.ConvertToVector256Int16(Avx512F.ConvertToVector512Int32(Avx512F.Max(Avx512F.Min(x, limit), -limit)));
     }
 
     /// <summary>

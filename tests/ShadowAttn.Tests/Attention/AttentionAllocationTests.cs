@@ -1,5 +1,6 @@
 using ShadowAttn.Attention;
 using ShadowAttn.Interop;
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 using ShadowAttn.SoftHtp;
 using Xunit;
@@ -14,7 +15,10 @@ public sealed class AttentionAllocationTests
     [InlineData(AttentionMode.ShadowCpu)]
     [InlineData(AttentionMode.Shadow)]
     [InlineData(AttentionMode.NpuInt8)]
-    public void CallsAllocateNothingAndFreeEverything(AttentionMode mode)
+    [InlineData(AttentionMode.Dense, KvFormat.F16)]
+    [InlineData(AttentionMode.ShadowCpu, KvFormat.Q16)]
+    [InlineData(AttentionMode.Shadow, KvFormat.BF16)]
+    public void CallsAllocateNothingAndFreeEverything(AttentionMode mode, KvFormat format = KvFormat.F32)
     {
         LiveAllocations live = UnmanagedBuffer.Live;
         using (SoftHtpBackend soft = SoftHtpBackend.Create(new SoftHtpOptions { Threads = 1 }))
@@ -23,14 +27,16 @@ public sealed class AttentionAllocationTests
         using (var data = new AttentionCase(4, 2, 300, 320, 64, seed: 2))
         using (var attention = new ShadowAttention(backend, data.Options with { Mode = mode, Threads = 1 }))
         {
-            attention.Compute(data.Q, data.K, data.V, data.O);
+            using KvTensor k = KvTensor.Convert(data.K, format);
+            using KvTensor v = KvTensor.Convert(data.V, format);
+            attention.Compute(data.Q, k.View, v.View, data.O);
 
             // The least of a few: what the runtime does on a caller's thread now and then is not the call's own.
             var allocated = new long[4];
             for (int i = 0; i < allocated.Length; i++)
             {
                 long before = GC.GetAllocatedBytesForCurrentThread();
-                attention.Compute(data.Q, data.K, data.V, data.O);
+                attention.Compute(data.Q, k.View, v.View, data.O);
                 allocated[i] = GC.GetAllocatedBytesForCurrentThread() - before;
             }
 

@@ -1,4 +1,5 @@
 using ShadowAttn.Attention;
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 using Xunit;
 
@@ -143,6 +144,43 @@ public sealed class ShadowAttentionTests
         data.Compute(data.Options with { Mode = AttentionMode.Dense });
     }
 
+    [Theory]
+    [InlineData(KvFormat.F16)]
+    [InlineData(KvFormat.BF16)]
+    [InlineData(KvFormat.Q16)]
+    public unsafe void SixteenBitKeysAndValuesGiveWhatTheirNumbersGive(KvFormat format)
+    {
+        using var data = new AttentionCase(4, 2, 70, 200, 80, seed: 12, padding: 3);
+        using KvTensor k = KvTensor.Convert(data.K, format);
+        using KvTensor v = KvTensor.Convert(data.V, format);
+        for (int head = 0; head < 2; head++)
+        {
+            for (int key = 0; key < 200; key++)
+            {
+                k.View.Rows(head).From(key).Widen(1, 80, data.K.RowPointer(head, key), 80);
+                v.View.Rows(head).From(key).Widen(1, 80, data.V.RowPointer(head, key), 80);
+            }
+        }
+
+        foreach (AttentionMode mode in new[] { AttentionMode.Dense, AttentionMode.ShadowCpu })
+        {
+            foreach (string keep in new[] { "0.2", "mass:0.7" })
+            {
+                Assert.True(KeepRatio.TryParse(keep, out KeepRatio ratio));
+                AttentionOptions options = data.Options with { Mode = mode, Keep = ratio, MinKeys = 8 };
+                using var keptWide = new KeptKeys(4, 70, 200);
+                float[] expected = data.Compute(options, kept: keptWide);
+                using var attention = new ShadowAttention(null, options);
+                using var kept = new KeptKeys(4, 70, 200);
+                attention.Compute(data.Q, k.View, v.View, data.O, kept);
+                Assert.Equal(keptWide.Row(3, 69), kept.Row(3, 69));
+                float[] actual = data.Output();
+                double error = Math.Sqrt(expected.Zip(actual, (a, b) => (double)(a - b) * (a - b)).Sum() / expected.Sum(a => (double)a * a));
+                Assert.InRange(error, 0, 2e-6);
+            }
+        }
+    }
+
     [Fact]
     public unsafe void WrongTensorsAreNamed()
     {
@@ -155,6 +193,10 @@ public sealed class ShadowAttentionTests
         Expect("v has 4 keys, k has 16", () => attention.Compute(data.Q, data.K, data.V.Slice(1, 0, 4), data.O));
         Expect("q has 8 queries and k only 4 keys", () => attention.Compute(data.Q, fewKeys, data.V.Slice(1, 0, 4), data.O));
         Expect("o has 3 queries, q has 8", () => attention.Compute(data.Q, data.K, data.V, data.O.Slice(1, 0, 3)));
+        using KvTensor half = KvTensor.Convert(data.K, KvFormat.F16);
+        Expect("v has 4 keys, k has 16", () => attention.Compute(data.Q, half.View, data.V.Slice(1, 0, 4), data.O));
+        TensorView<short> words = new((short*)data.K.Pointer, 2, 16, 32);
+        Expect("scales must be [2, 32]", () => _ = new KvView(words, data.K.Index(0)));
         using var kept = new KeptKeys(4, 8, 15);
         Expect("kept is for [4, 8, 15], the call is [4, 8, 16]", () => attention.Compute(data.Q, data.K, data.V, data.O, kept));
 

@@ -34,6 +34,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--mode: 'block-sparse' is not available yet", "run", "--mode", "block-sparse")]
     [InlineData("--tail: 'linear' is not available yet; choose mean or none", "run", "--tail", "linear")]
     [InlineData("--tail: unknown value 'x'", "run", "--tail", "x")]
+    [InlineData("--kv: unknown value 'fp16'; choose f32, f16, bf16 or q16", "run", "--kv", "fp16")]
     [InlineData("--buckets: unknown value 'x'; choose universal or paper", "run", "--buckets", "x")]
     [InlineData("--min-keys: '0' is not a whole number from 1 to 2147483647", "run", "--min-keys", "0")]
     [InlineData("--min-keys: '2147483648' is not", "run", "--min-keys", "2147483648")]
@@ -49,6 +50,10 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public void Options_that_exclude_each_other_are_refused()
         => CommandRun.Of("run", "--keep", "mass:0.8", "--buckets", "paper").AssertBadInput("mass:P needs --buckets universal");
+
+    [Fact]
+    public void Whole_attention_in_int8_takes_only_fp32()
+        => CommandRun.Of("run", "--mode", "npu-int8", "--kv", "q16").AssertBadInput("--kv: --mode npu-int8");
 
     [Fact]
     public void Help_lists_every_option_with_its_default()

@@ -29,6 +29,27 @@ public unsafe class DenseAttentionTests
 
     [Theory]
     [MemberData(nameof(Variants))]
+    public void Every_format_of_keys_and_values(InstructionSet set)
+    {
+        var random = new Random(11);
+        foreach (int dim in new[] { 1, 7, 16, 33, 64, 80, 100, 128 })
+        {
+            foreach (KvFormat format in Enum.GetValues<KvFormat>())
+            {
+                int rows = random.Next(1, 30);
+                new Problem(random, rows, rows + random.Next(0, 300), dim)
+                {
+                    Formats = (format, random.Next(4) == 0 ? (KvFormat)random.Next(4) : format),
+                    Causal = random.Next(2) == 0,
+                    Strides = (random.Next(3), random.Next(3), random.Next(3), random.Next(3)),
+                    Placement = random.Next(2) == 0 ? GuardPlacement.Before : GuardPlacement.After,
+                }.Check(set, dim < 8 ? 5e-5 : 2e-6);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
     public void Every_number_of_rows_and_keys(InstructionSet set)
     {
         var random = new Random(2);
@@ -131,6 +152,8 @@ public unsafe class DenseAttentionTests
 
         public (int Query, int Key, int Value, int Output) Strides { get; init; }
 
+        public (KvFormat Keys, KvFormat Values) Formats { get; init; }
+
         public float QueryFactor { get; init; } = 1;
 
         public bool Rising { get; init; }
@@ -153,8 +176,8 @@ public unsafe class DenseAttentionTests
             nint outputStride = dim + Strides.Output;
             using var queries = new GuardedArray<float>(
                 AttentionFormula.Gaussian(draw, (int)((rows - 1) * queryStride) + dim, QueryFactor), Placement);
-            using var keys = new GuardedArray<float>(AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * keyStride) + dim), Placement);
-            using var values = new GuardedArray<float>(AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * valueStride) + dim), Placement);
+            float[] keyNumbers = AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * keyStride) + dim);
+            float[] valueNumbers = AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * valueStride) + dim);
             using var output = new GuardedArray<float>((int)((rows - 1) * outputStride) + dim, Placement);
             output.Span.Fill(-77);
             if (Rising)
@@ -163,24 +186,27 @@ public unsafe class DenseAttentionTests
                 {
                     for (int d = 0; d < dim; d++)
                     {
-                        keys.Span[(int)(i * keyStride) + d] *= 20f * i / keyCount;
+                        keyNumbers[(int)(i * keyStride) + d] *= 20f * i / keyCount;
                     }
                 }
             }
 
             if (Poison is { } value)
             {
-                foreach (GuardedArray<float> array in new[] { keys, values, queries })
-                {
-                    array.Span[draw.Next(array.Length)] = value;
-                }
+                keyNumbers[draw.Next(keyNumbers.Length)] = value;
+                valueNumbers[draw.Next(valueNumbers.Length)] = value;
+                queries.Span[draw.Next(queries.Length)] = value;
             }
+
+            using var keys = new GuardedRows(keyNumbers, keyStride, dim, Formats.Keys, Placement);
+            using var values = new GuardedRows(valueNumbers, valueStride, dim, Formats.Values, Placement);
+            KvRows keyRows = keys.Rows;
 
             using GuardedArray<Line> packed = Lines(kernel.PackedFloats(keyCount, dim));
             using GuardedArray<Line> scratch = Lines(kernel.ScratchFloats(rowsPerCall, dim));
             for (int key = 0; key < keyCount; key += keysPerPack)
             {
-                kernel.PackKeys(keys.Pointer, keyStride, key, Math.Min(keysPerPack, keyCount - key), dim, (float*)packed.Pointer);
+                kernel.PackKeys(&keyRows, key, Math.Min(keysPerPack, keyCount - key), dim, (float*)packed.Pointer);
             }
 
             float scale = 1 / MathF.Sqrt(dim);
@@ -196,8 +222,7 @@ public unsafe class DenseAttentionTests
                     FirstVisible = firstVisible + (row * step),
                     VisibleStep = step,
                     PackedKeys = (float*)packed.Pointer,
-                    Values = values.Pointer,
-                    ValueStride = valueStride,
+                    Values = values.Rows,
                     Dim = dim,
                     Scale = scale,
                     Output = output.Pointer + (row * outputStride),
@@ -214,7 +239,7 @@ public unsafe class DenseAttentionTests
                 {
                     int[] seen = [.. Enumerable.Range(0, firstVisible + (row * step))];
                     double[] expected = AttentionFormula.Row(
-                        queries.Pointer + (row * queryStride), keys.Pointer, keyStride, values.Pointer, valueStride, dim, scale, seen);
+                        queries.Pointer + (row * queryStride), keys.Exact, keyStride, values.Exact, valueStride, dim, scale, seen);
                     double error = AttentionFormula.RelativeError(result, expected);
                     Assert.True(error <= limit, $"row {row} of {rows}, {keyCount} keys, dim {dim}: error {error:E1}");
                 }

@@ -35,6 +35,45 @@ public unsafe class GatherAttentionTests
 
     [Theory]
     [MemberData(nameof(Variants))]
+    public void Every_format_of_keys_and_values(InstructionSet set)
+    {
+        var random = new Random(12);
+        foreach (int dim in Dims)
+        {
+            foreach (KvFormat format in Enum.GetValues<KvFormat>())
+            {
+                new Problem(random, dim, random.Next(30), 1 + random.Next(30), 1 + random.Next(30))
+                {
+                    Formats = (format, random.Next(4) == 0 ? (KvFormat)random.Next(4) : format),
+                    Strides = (random.Next(3) * 5, random.Next(3) * 3),
+                    Tail = random.Next(2) == 0,
+                    OneRow = random.Next(3) == 0,
+                    Placement = random.Next(2) == 0 ? GuardPlacement.Before : GuardPlacement.After,
+                }.Check(set, dim < 8 ? 5e-5 : 2e-6);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Extreme_logits_of_16_bit_keys(InstructionSet set)
+    {
+        foreach (KvFormat format in new[] { KvFormat.F16, KvFormat.BF16, KvFormat.Q16 })
+        {
+            foreach (float factor in new[] { 0f, -0f, 1e-30f, 1e-42f, 1e3f, 1e4f })
+            {
+                new Problem(new Random(13), 64, 20, 5, 9) { QueryFactor = factor, Formats = (format, format) }.Check(set, 2e-5);
+            }
+
+            foreach (float value in new[] { float.NaN, float.PositiveInfinity, 1e-7f, -3e-8f })
+            {
+                new Problem(new Random(14), 72, 13, 5, 6) { Formats = (format, format), Poison = value }.Run(set);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
     public void Every_list_length(InstructionSet set)
     {
         var random = new Random(2);
@@ -98,7 +137,12 @@ public unsafe class GatherAttentionTests
     public void A_tile_of_pairs_gives_the_same_bits_as_pair_by_pair(InstructionSet set)
     {
         // The second one keeps so much that keys and values do not fit a cache together.
-        foreach (var problem in new Problem[] { new(new Random(10), 48, 20, 7, 9) { Tail = true }, new(new Random(11), 256, 300, 90, 90) })
+        foreach (var problem in new Problem[]
+        {
+            new(new Random(10), 48, 20, 7, 9) { Tail = true },
+            new(new Random(11), 256, 300, 90, 90),
+            new(new Random(11), 256, 300, 90, 90) { Formats = (KvFormat.F16, KvFormat.Q16) },
+        })
         {
             Assert.Equal(problem.Run(set), problem.Run(set, tile: true));
         }
@@ -149,6 +193,8 @@ public unsafe class GatherAttentionTests
     {
         public (int Key, int Value) Strides { get; init; }
 
+        public (KvFormat Keys, KvFormat Values) Formats { get; init; }
+
         public bool Tail { get; init; }
 
         public float TailLogit { get; init; } = 0.5f;
@@ -171,10 +217,8 @@ public unsafe class GatherAttentionTests
             int keyCount = (2 * (both + first + second)) + 3;
             nint keyStride = dim + Strides.Key;
             nint valueStride = dim + Strides.Value;
-            using var keys = new GuardedArray<float>(
-                AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * keyStride) + dim), Placement);
-            using var values = new GuardedArray<float>(
-                AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * valueStride) + dim), Placement);
+            float[] keyNumbers = AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * keyStride) + dim);
+            float[] valueNumbers = AttentionFormula.Gaussian(draw, (int)((keyCount - 1) * valueStride) + dim);
             using var query0 = new GuardedArray<float>(AttentionFormula.Gaussian(draw, dim, QueryFactor), Placement);
             using var query1 = new GuardedArray<float>(AttentionFormula.Gaussian(draw, dim, QueryFactor), Placement);
             using var tail0 = new GuardedArray<float>(AttentionFormula.Gaussian(draw, dim), Placement);
@@ -183,11 +227,14 @@ public unsafe class GatherAttentionTests
             using var output1 = new GuardedArray<float>(dim, Placement);
             if (Poison is { } value)
             {
-                foreach (GuardedArray<float> array in new[] { keys, values, query1, tail0 })
-                {
-                    array.Span[draw.Next(array.Length)] = value;
-                }
+                keyNumbers[draw.Next(keyNumbers.Length)] = value;
+                valueNumbers[draw.Next(valueNumbers.Length)] = value;
+                query1.Span[draw.Next(dim)] = value;
+                tail0.Span[draw.Next(dim)] = value;
             }
+
+            using var keys = new GuardedRows(keyNumbers, keyStride, dim, Formats.Keys, Placement);
+            using var values = new GuardedRows(valueNumbers, valueStride, dim, Formats.Values, Placement);
 
             // The last key is kept, so that its row is read up to the guard page.
             int[] order = new int[keyCount];
@@ -223,10 +270,8 @@ public unsafe class GatherAttentionTests
                 First = listFirst.Pointer,
                 Second = listSecond.Pointer,
                 Counts = new SplitCounts { Both = both, First = first, Second = second },
-                Keys = keys.Pointer,
-                KeyStride = keyStride,
-                Values = values.Pointer,
-                ValueStride = valueStride,
+                Keys = keys.Rows,
+                Values = values.Rows,
                 Dim = dim,
                 Scale = scale,
                 Scratch = (float*)scratch.Pointer,
@@ -244,14 +289,14 @@ public unsafe class GatherAttentionTests
             if (tolerance is { } limit)
             {
                 double[] expected = AttentionFormula.Row(
-                    query0.Pointer, keys.Pointer, keyStride, values.Pointer, valueStride, dim, scale, [.. listBoth.Span, .. listFirst.Span],
+                    query0.Pointer, keys.Exact, keyStride, values.Exact, valueStride, dim, scale, [.. listBoth.Span, .. listFirst.Span],
                     arguments.Row0.TailSum, arguments.Row0.TailLogit, arguments.Row0.TailLimit, arguments.Row0.TailValue);
                 double error = AttentionFormula.RelativeError(output0.Span, expected);
                 Assert.True(error <= limit, $"row 0, dim {dim}, {both}/{first}/{second}: error {error:E1}");
                 if (!OneRow)
                 {
                     expected = AttentionFormula.Row(
-                        query1.Pointer, keys.Pointer, keyStride, values.Pointer, valueStride, dim, scale,
+                        query1.Pointer, keys.Exact, keyStride, values.Exact, valueStride, dim, scale,
                         [.. listBoth.Span, .. listSecond.Span], arguments.Row1.TailSum, arguments.Row1.TailLogit, arguments.Row1.TailLimit, arguments.Row1.TailValue);
                     error = AttentionFormula.RelativeError(output1.Span, expected);
                     Assert.True(error <= limit, $"row 1, dim {dim}, {both}/{first}/{second}: error {error:E1}");

@@ -102,6 +102,41 @@ public unsafe class HalfConvertTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Q16_is_a_multiple_of_the_channels_step(InstructionSet set)
+    {
+        HalfConvertKernel kernel = KernelVariants.Kernel(HalfConvert.Kernels, set);
+        var random = new Random(5);
+        float[] special = [0f, -0f, 0.5f, 1.5f, -2.5f, 32766.5f, 32767.5f, -32767.5f, -32768f, 1e9f, -1e30f, float.PositiveInfinity, float.NegativeInfinity];
+        for (int n = 1; n <= 70; n++)
+        {
+            foreach (GuardPlacement placement in new[] { GuardPlacement.After, GuardPlacement.Before })
+            {
+                using var wide = new GuardedArray<float>(n, placement);
+                using var narrow = new GuardedArray<short>(n, placement);
+                using var steps = new GuardedArray<float>(n, placement);
+                for (int i = 0; i < n; i++)
+                {
+                    steps.Span[i] = MathF.Pow(2, random.Next(-9, 3));
+                    wide.Span[i] = random.Next(3) == 0 ? special[random.Next(special.Length)] : (float)(random.NextDouble() - 0.5) * 70000;
+                }
+
+                kernel.F32ToQ16(wide.Pointer, steps.Pointer, narrow.Pointer, n);
+                for (int i = 0; i < n; i++)
+                {
+                    Assert.Equal((short)Math.Clamp(Math.Round((double)wide.Span[i] * steps.Span[i], MidpointRounding.ToEven), -32767, 32767), narrow.Span[i]);
+                }
+
+                kernel.Q16ToF32(narrow.Pointer, steps.Pointer, wide.Pointer, n);
+                for (int i = 0; i < n; i++)
+                {
+                    Assert.Equal(narrow.Span[i] * steps.Span[i], wide.Span[i]);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void The_span_forms_check_lengths()
     {
