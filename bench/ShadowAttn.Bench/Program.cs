@@ -6,6 +6,7 @@ var root = new RootCommand("Benchmarks of single kernels, and of attention again
     AccuracyCommand.Create(),
     AttentionPeersCommand.Create(),
     SuitesCommand.Create(),
+    TailsCommand.Create(),
 };
 ParseResult parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

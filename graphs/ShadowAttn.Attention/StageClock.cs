@@ -13,12 +13,13 @@ internal enum Stage
     Pack,
     Dense,
     Dequantize,
+    Tail,
 }
 
 /// <summary>Time per worker and stage; a cache line apart so that workers do not disturb each other.</summary>
 internal sealed class StageClock(int workers)
 {
-    private const int Stages = 7;
+    private const int Stages = 8;
     private const int Stride = 16;
 
     private readonly long[] ticks = new long[workers * Stride];

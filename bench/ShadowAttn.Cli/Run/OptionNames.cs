@@ -14,7 +14,12 @@ internal static class OptionNames
         (AttentionMode.NpuInt8, "npu-int8"),
     ];
 
-    private static readonly (TailCompensation Value, string Name)[] s_tails = [(TailCompensation.Mean, "mean"), (TailCompensation.None, "none")];
+    private static readonly (TailCompensation Value, string Name)[] s_tails =
+    [
+        (TailCompensation.Linear, "linear"),
+        (TailCompensation.Mean, "mean"),
+        (TailCompensation.None, "none"),
+    ];
 
     private static readonly (PilotBuckets Value, string Name)[] s_buckets = [(PilotBuckets.Universal, "universal"), (PilotBuckets.Paper, "paper")];
 

@@ -32,8 +32,8 @@ internal sealed class RunCommandLine
     private readonly Option<int> _minKeys = OptionParsing.Parsed("--min-keys", "N", "64",
         "A row keeps at least that many keys", (option, text) => OptionParsing.Number(option, text, 1, int.MaxValue));
 
-    private readonly Option<TailCompensation> _tail = OptionParsing.Parsed("--tail", "mean|none", "mean",
-        "mean: the dropped keys' estimated mass times the mean value is added; none: they are ignored", ParseTail);
+    private readonly Option<TailCompensation> _tail = OptionParsing.Parsed("--tail", "linear|mean|none", "linear",
+        "mean: the dropped keys' estimated mass times the mean value is added; linear: the same with a first-order term; none: they are ignored", ParseTail);
 
     private readonly Option<KvFormat> _kv = OptionParsing.Parsed("--kv", "f32|f16|bf16|q16", "f32",
         "How K and V are stored; converted once, before anything is timed. q16: int16 with a scale per channel", ParseKvFormat);
@@ -145,9 +145,8 @@ internal sealed class RunCommandLine
         ? keep
         : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8");
 
-    private static TailCompensation ParseTail(string option, string text) => text == "linear"
-        ? throw new InputException($"{option}: 'linear' is not available yet; choose mean or none")
-        : OptionNames.TryParse(text, out TailCompensation tail) ? tail : throw Unknown(option, text, OptionNames.Tails);
+    private static TailCompensation ParseTail(string option, string text) =>
+        OptionNames.TryParse(text, out TailCompensation tail) ? tail : throw Unknown(option, text, OptionNames.Tails);
 
     private static KvFormat ParseKvFormat(string option, string text) =>
         OptionNames.TryParse(text, out KvFormat format) ? format : throw Unknown(option, text, OptionNames.KvFormats);

@@ -23,7 +23,7 @@ public sealed record RunOptions
     public int MinKeys { get; init; } = 64;
 
     /// <summary>What stands in for the keys that were not kept.</summary>
-    public TailCompensation Tail { get; init; } = TailCompensation.Mean;
+    public TailCompensation Tail { get; init; } = TailCompensation.Linear;
 
     /// <summary>What K and V are converted to before anything is timed.</summary>
     public KvFormat KvFormat { get; init; } = KvFormat.F32;

@@ -24,6 +24,12 @@ public enum TailCompensation
 
     /// <summary>Dropped keys carry their estimated mass times the mean of the visible values.</summary>
     Mean,
+
+    /// <summary>
+    /// The same with a first-order term: along the row's query, the value that the dropped keys carry is extrapolated from their estimated logits
+    /// by the covariance of keys and values. Costs about as much per row as <c>headDim</c> more keys.
+    /// </summary>
+    Linear,
 }
 
 /// <summary>Which encodings the pilot graphs bake in.</summary>

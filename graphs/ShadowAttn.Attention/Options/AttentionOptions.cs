@@ -22,7 +22,7 @@ public sealed record AttentionOptions
     public int MinKeys { get; init; } = 64;
 
     /// <summary>What happens to the mass of the dropped keys.</summary>
-    public TailCompensation Tail { get; init; } = TailCompensation.Mean;
+    public TailCompensation Tail { get; init; } = TailCompensation.Linear;
 
     /// <summary>Whether a query sees only the keys up to its own position; the queries are the last ones of the keys.</summary>
     public bool Causal { get; init; } = true;

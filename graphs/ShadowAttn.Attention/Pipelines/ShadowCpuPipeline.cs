@@ -14,6 +14,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly WorkerPool pool;
     private readonly StageClock clock;
     private readonly KeyPreparation keys;
+    private readonly TailSlopes? slopes;
     private readonly TileStage stage;
     private readonly OwnedResources owned = new();
     private readonly WorkerScratch[] scratch;
@@ -37,8 +38,9 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         {
             UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => UnmanagedBuffer.Allocate((long)call.Keys * call.Dim));
             keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true));
-            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
-            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: true, dense: null));
+            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, keys, pool, clock)) : null;
+            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
+            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: true, dense: null, slopes is not null));
         }
         catch
         {
@@ -52,6 +54,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     {
         Array.Clear(counters);
         keys.Run();
+        slopes?.Run();
         nextItem = 0;
         pool.Run(this);
     }
@@ -93,6 +96,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "cpu", clock.Milliseconds(Stage.Scores));
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
+        report.Add("tail", "cpu", clock.Milliseconds(Stage.Tail));
         report.Add("gather", "cpu", clock.Milliseconds(Stage.Gather));
     }
 

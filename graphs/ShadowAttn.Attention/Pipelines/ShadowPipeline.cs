@@ -18,6 +18,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly WorkerPool pool;
     private readonly StageClock clock;
     private readonly KeyPreparation keys;
+    private readonly TailSlopes? slopes;
     private readonly TileStage stage;
     private readonly PilotQueue queue;
     private readonly PilotScales? scales;
@@ -64,9 +65,10 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             bindings = owned.Own(units.Length, i => units[i].Graph.Bind(memory, q8[i % Slots], k8[units[i].KvHead], scores[i % Slots]));
             memoryDescription = memory.Description;
             keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false));
-            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, tail, call.Dim, call.Scale), clock, tail);
+            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, keys, pool, clock)) : null;
+            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
             scratch = owned.Own(
-                pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: false, dense: null));
+                pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null));
             queue = owned.Own(new PilotQueue(Slots));
         }
         catch
@@ -94,6 +96,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         try
         {
             Submit(0);
+            slopes?.Run();
             for (int unit = 0; unit < units.Length; unit++)
             {
                 if (unit + 1 < units.Length)
@@ -138,6 +141,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
+        report.Add("tail", "cpu", clock.Milliseconds(Stage.Tail));
         report.Add("gather", "cpu", clock.Milliseconds(Stage.Gather));
     }
 

@@ -13,6 +13,11 @@ internal struct RowChoice
 
     /// <summary>The logit that <see cref="TailSum"/> is relative to.</summary>
     public float TailLogit;
+
+    /// <summary>
+    /// What q·C is multiplied with in the first-order tail: scale·(s̃_tail - s̄)/Var(s̃); 0 where there is no such term.
+    /// </summary>
+    public float TailSlope;
 }
 
 /// <summary>What the selection of a row needs to know about it.</summary>

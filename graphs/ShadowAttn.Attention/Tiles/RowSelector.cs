@@ -6,12 +6,13 @@ namespace ShadowAttn.Attention;
 /// Which keys a row keeps: by a share of its visible keys, or by a share of its mass. Rows whose pilot saturated more keys than they keep are
 /// ordered again by the unsaturated products; of equal scores the larger index comes first, as HTP's TopK has it.
 /// </summary>
-internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail, int dim, float scale)
+internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompensation tail, int dim, float scale)
 {
     private const int Saturated = 127;
 
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly TailMassKernel tailMass = TailMass.Kernels.Best.Kernel;
+    private readonly TailMomentsKernel tailMoments = TailMoments.Kernels.Best.Kernel;
 
     /// <summary>Selects one row into <paramref name="mask"/>.</summary>
     /// <param name="row">The row.</param>
@@ -47,13 +48,38 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, bool tail,
             }
         }
 
-        if (tail && choice.Kept < row.Visible)
+        if (tail != TailCompensation.None && choice.Kept < row.Visible)
         {
-            choice.TailSum = tailMass.Sum(row.Scores, mask, row.Visible, reference, row.Step);
             choice.TailLogit = (reference * row.Step) + row.Origin;
+            if (tail == TailCompensation.Mean)
+            {
+                choice.TailSum = tailMass.Sum(row.Scores, mask, row.Visible, reference, row.Step);
+            }
+            else
+            {
+                FirstOrder(row, mask, reference, ref choice);
+            }
         }
 
         return choice;
+    }
+
+    /// <summary>
+    /// T, and (s̃_tail - s̄)/Var(s̃) in units of score steps: with e = reference - score the weighted mean of e over the dropped keys is
+    /// distance / mass, and the origin of the logits cancels.
+    /// </summary>
+    private void FirstOrder(in RowPilot row, ulong* mask, int reference, ref RowChoice choice)
+    {
+        TailMomentSums sums;
+        tailMoments.Sum(row.Scores, mask, row.Visible, reference, row.Step, &sums);
+        choice.TailSum = sums.Mass;
+        double mean = (double)sums.Scores / row.Visible;
+        double variance = ((double)sums.Squares / row.Visible) - (mean * mean);
+        if (variance > 0 && sums.Mass > 0)
+        {
+            double tailMean = reference - ((double)sums.Distance / sums.Mass);
+            choice.TailSlope = (float)(scale * (tailMean - mean) / (variance * row.Step));
+        }
     }
 
     private static void KeepAll(ulong* mask, int visible)

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Attention;
@@ -26,23 +28,30 @@ internal unsafe struct Tile
 }
 
 /// <summary>Selection and exact attention for a tile of rows whose pilot scores are there.</summary>
-internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, RowSelector selector, StageClock clock, bool tail)
+internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, RowSelector selector, StageClock clock, bool tail, TailSlopes? slopes)
 {
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly GatherAttentionKernel gather = GatherAttention.Kernels.Best.Kernel;
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
+    private readonly DenseProductKernel product = DenseProduct.Kernels.Best.Kernel;
 
     /// <summary>Selects and attends; adds to <paramref name="counters"/>.</summary>
     public void Process(int worker, in Tile tile, WorkerScratch scratch, ref TileCounters counters)
     {
         long time = StageClock.Now;
         SelectRows(tile, scratch, ref counters);
+        time = clock.Add(worker, Stage.Select, time);
         if (tail)
         {
             TailValues(tile, scratch);
+            if (slopes is not null)
+            {
+                AddSlopes(tile, scratch, slopes);
+            }
+
+            time = clock.Add(worker, Stage.Tail, time);
         }
 
-        time = clock.Add(worker, Stage.Select, time);
         int* lists = scratch.Lists;
         float* gatherScratch = scratch.Gather;
         int pairs = 0;
@@ -117,6 +126,49 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
             {
                 mean[d] = (float)(scratch.Sums[d] * inverse);
             }
+        }
+    }
+
+    /// <summary>Adds TailSlope·q·C to the tail's value of each row; rows that share a C go through one product.</summary>
+    private void AddSlopes(in Tile tile, WorkerScratch scratch, TailSlopes tailSlopes)
+    {
+        int dim = call.Dim;
+        int kvHead = tile.Head / call.Group;
+        for (int row = 0, next; row < tile.Rows; row = next)
+        {
+            int position = TailBlocks.Position(call.Visible(tile.FirstQuery + row));
+            for (next = row; next < tile.Rows && TailBlocks.Position(call.Visible(tile.FirstQuery + next)) == position; next++)
+            {
+                ScaleRow(call.Query(tile.Head, tile.FirstQuery + next), scratch.Choices[next].TailSlope, dim, scratch.SlopeQueries + ((nint)next * dim));
+            }
+
+            if (position > 0)
+            {
+                nint offset = (nint)row * dim;
+                float* slope = tailSlopes.Slope(kvHead, position);
+                product.Add(scratch.SlopeQueries + offset, dim, 1, next - row, dim, slope, dim, dim, scratch.TailValues + offset, dim);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ScaleRow(float* x, float factor, int dim, float* y)
+    {
+        if (factor == 0)
+        {
+            new Span<float>(y, dim).Clear();
+            return;
+        }
+
+        int d = 0;
+        for (; d <= dim - Vector<float>.Count; d += Vector<float>.Count)
+        {
+            (Vector.Load(x + d) * factor).Store(y + d);
+        }
+
+        for (; d < dim; d++)
+        {
+            y[d] = factor * x[d];
         }
     }
 

@@ -11,7 +11,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     private readonly UnmanagedBuffer buffer;
 
-    public WorkerScratch(int keys, int dim, int tileRows, bool scores, DenseAttentionKernel? dense)
+    public WorkerScratch(int keys, int dim, int tileRows, bool scores, DenseAttentionKernel? dense, bool slopes = false)
     {
         Words = (keys + 63) / 64;
         ScoreStride = (keys + 63) / 64 * 64;
@@ -21,6 +21,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
             (nint)tileRows * Words * sizeof(ulong),
             (nint)tileRows * sizeof(RowChoice),
             (nint)tileRows * dim * sizeof(float),
+            slopes ? (nint)tileRows * dim * sizeof(float) : 0,
             pairs * sizeof(GatherArguments),
             pairs * ListEntries(keys, keys) * sizeof(int),
             pairs * GatherFloats(keys, keys, dim) * sizeof(float),
@@ -53,6 +54,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
         Masks = (ulong*)Take();
         Choices = (RowChoice*)Take();
         TailValues = (float*)Take();
+        SlopeQueries = (float*)Take();
         Pairs = (GatherArguments*)Take();
         Lists = (int*)Take();
         Gather = (float*)Take();
@@ -80,6 +82,9 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>[tileRows, dim]: the mean of the values that each row sees.</summary>
     public float* TailValues { get; }
+
+    /// <summary>[tileRows, dim]: the queries times their factor in the first-order tail; only with that tail.</summary>
+    public float* SlopeQueries { get; }
 
     /// <summary>[tileRows / 2].</summary>
     public GatherArguments* Pairs { get; }

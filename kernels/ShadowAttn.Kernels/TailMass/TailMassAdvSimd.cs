@@ -17,23 +17,8 @@ internal static unsafe class TailMassAdvSimd
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(sbyte* scores, ulong* mask, int n, int reference, float step)
     {
-        float power = -step * ExpAdvSimd.Log2E;
-        Vector128<float> levels = Vector128.Create(0f, 1f, 2f, 3f) * Vector128.Create(power);
-        Vector128<float> four = Vector128.Create(4 * power);
-        (Vector128<ushort> lower0, Vector128<ushort> upper0) = Halves(levels, levels + four);
-        (Vector128<ushort> lower1, Vector128<ushort> upper1) = Halves(levels + four + four, levels + four + four + four);
-        Vector128<byte> low1 = AdvSimd.Arm64.UnzipOdd(lower0.AsByte(), lower1.AsByte());
-        Vector128<byte> low2 = AdvSimd.Arm64.UnzipEven(upper0.AsByte(), upper1.AsByte());
-        Vector128<byte> low3 = AdvSimd.Arm64.UnzipOdd(upper0.AsByte(), upper1.AsByte());
-
-        levels *= Vector128.Create(16f);
-        four *= Vector128.Create(16f);
-        (lower0, upper0) = Halves(levels, levels + four);
-        (lower1, upper1) = Halves(levels + four + four, levels + four + four + four);
-        Vector128<byte> high1 = AdvSimd.Arm64.UnzipOdd(lower0.AsByte(), lower1.AsByte());
-        Vector128<byte> high2 = AdvSimd.Arm64.UnzipEven(upper0.AsByte(), upper1.AsByte());
-        Vector128<byte> high3 = AdvSimd.Arm64.UnzipOdd(upper0.AsByte(), upper1.AsByte());
-
+        (Vector128<byte> low1, Vector128<byte> low2, Vector128<byte> low3) = Table(step);
+        (Vector128<byte> high1, Vector128<byte> high2, Vector128<byte> high3) = Table(16 * step);
         Vector128<byte> top = Vector128.Create((byte)reference);
         Vector128<byte> spread = Vector128.Create(0UL, 0x0101010101010101).AsByte();
         Vector128<byte> bits = Vector128.Create(0x8040201008040201).AsByte();
@@ -90,6 +75,21 @@ internal static unsafe class TailMassAdvSimd
         }
 
         return Vector128.Sum((sum0 + sum1) + (sum2 + sum3));
+    }
+
+    /// <summary>Three byte planes, from the second-lowest up, of exp(-step·i) for i = 0 to 15.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static (Vector128<byte> Plane1, Vector128<byte> Plane2, Vector128<byte> Plane3) Table(float step)
+    {
+        float power = -step * ExpAdvSimd.Log2E;
+        Vector128<float> levels = Vector128.Create(0f, 1f, 2f, 3f) * Vector128.Create(power);
+        Vector128<float> four = Vector128.Create(4 * power);
+        (Vector128<ushort> lower0, Vector128<ushort> upper0) = Halves(levels, levels + four);
+        (Vector128<ushort> lower1, Vector128<ushort> upper1) = Halves(levels + four + four, levels + four + four + four);
+        return (
+            AdvSimd.Arm64.UnzipOdd(lower0.AsByte(), lower1.AsByte()),
+            AdvSimd.Arm64.UnzipEven(upper0.AsByte(), upper1.AsByte()),
+            AdvSimd.Arm64.UnzipOdd(upper0.AsByte(), upper1.AsByte()));
     }
 
     /// <summary>The lower and upper 16 bits of 2^x of 8 values, rounded to 24 bits; 0 below 2^-126.</summary>

@@ -73,7 +73,8 @@ internal static class ReferenceAttention
             }
 
             result.Kept[r] = take;
-            result.Output[r] = Attend(exact, estimate, take, v, n, tail, top);
+            double[] slope = tail == TailCompensation.Linear ? Slope(q[r], k, v, n, scale) : new double[dim];
+            result.Output[r] = Attend(exact, estimate, take, v, n, tail, top, slope);
         }
 
         return result;
@@ -83,12 +84,13 @@ internal static class ReferenceAttention
     private static int[] Descending(double[] values) =>
         [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenByDescending(i => i)];
 
-    private static double[] Attend(double[] exact, double[] estimate, bool[] take, double[][] v, int n, TailCompensation tail, double top)
+    private static double[] Attend(double[] exact, double[] estimate, bool[] take, double[][] v, int n, TailCompensation tail, double top, double[] slope)
     {
         int dim = v[0].Length;
         double[] output = new double[dim];
         double sum = 0;
         double dropped = 0;
+        double estimates = 0;
         for (int i = 0; i < n; i++)
         {
             if (take[i])
@@ -102,17 +104,46 @@ internal static class ReferenceAttention
             }
             else if (tail != TailCompensation.None)
             {
-                dropped += Math.Exp(Math.Min(estimate[i] - top, 0));
+                double weight = Math.Exp(Math.Min(estimate[i] - top, 0));
+                dropped += weight;
+                estimates += weight * estimate[i];
             }
         }
 
         double[] mean = Mean(v, n);
+        double average = estimate.Average();
+        double variance = estimate.Average(e => (e - average) * (e - average));
+        double factor = variance > 0 && dropped > 0 ? ((estimates / dropped) - average) / variance : 0;
         for (int d = 0; d < dim; d++)
         {
-            output[d] = (output[d] + (dropped * mean[d])) / (sum + dropped);
+            output[d] = (output[d] + (dropped * (mean[d] + (factor * slope[d])))) / (sum + dropped);
         }
 
         return output;
+    }
+
+    /// <summary>scale·q·C with C over the first whole blocks of 64 keys.</summary>
+    private static double[] Slope(double[] q, double[][] k, double[][] v, int n, double scale)
+    {
+        int m = n / 64 * 64;
+        double[] slope = new double[q.Length];
+        if (m == 0)
+        {
+            return slope;
+        }
+
+        double[] keyMean = Mean(k, m);
+        double[] valueMean = Mean(v, m);
+        for (int i = 0; i < m; i++)
+        {
+            double along = q.Select((x, d) => x * (k[i][d] - keyMean[d])).Sum();
+            for (int d = 0; d < q.Length; d++)
+            {
+                slope[d] += scale * along * (v[i][d] - valueMean[d]) / m;
+            }
+        }
+
+        return slope;
     }
 
     private static double[] Mean(double[][] x, int rows)
