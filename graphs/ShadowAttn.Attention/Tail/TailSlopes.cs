@@ -47,7 +47,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         blocks = new UnmanagedBuffer[pool.Threads];
         for (int i = 0; i < blocks.Length; i++)
         {
-            blocks[i] = UnmanagedBuffer.Allocate(Math.Max(TailBlocks.Block * Channels, call.Dim) * sizeof(float));
+            blocks[i] = UnmanagedBuffer.Allocate(TailBlocks.Block * (Channels + (2 * (nint)call.Dim)) * sizeof(float));
         }
     }
 
@@ -113,21 +113,33 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         int channels = Math.Min(Channels, dim - firstChannel);
         float* sums = KeySums(kvHead, slot) + firstChannel;
         float* matrix = Slot(kvHead, slot) + ((nint)firstChannel * dim);
+        float* widened = block + (TailBlocks.Block * Channels);
         new Span<float>(sums, channels).Clear();
         new Span<float>(matrix, channels * dim).Clear();
         float* mean = keys.Mean + ((nint)kvHead * dim) + firstChannel;
         int end = TailBlocks.PositionOf(firstIndex + slot);
         for (int key = slot == 0 ? 0 : TailBlocks.PositionOf(firstIndex + slot - 1); key < end; key += TailBlocks.Block)
         {
-            float* k = call.KeyRows(kvHead) + (key * call.KRowStride) + firstChannel;
+            KvRows k = Widen(call.KeyRows(kvHead).From(key), widened);
+            KvRows v = Widen(call.ValueRows(kvHead).From(key), widened + (TailBlocks.Block * dim));
             for (int i = 0; i < TailBlocks.Block; i++)
             {
-                Centre(k + (i * call.KRowStride), mean, channels, block + (i * Channels), sums);
+                Centre(k.Floats + (i * k.Stride) + firstChannel, mean, channels, block + (i * Channels), sums);
             }
 
-            float* values = call.ValueRows(kvHead) + (key * call.VRowStride);
-            product.Add(block, 1, Channels, channels, TailBlocks.Block, values, call.VRowStride, dim, matrix, dim);
+            product.Add(block, 1, Channels, channels, TailBlocks.Block, v.Floats, v.Stride, dim, matrix, dim);
         }
+    }
+
+    private KvRows Widen(in KvRows rows, float* copy)
+    {
+        if (rows.Format == KvFormat.F32)
+        {
+            return rows;
+        }
+
+        rows.Widen(TailBlocks.Block, call.Dim, copy, call.Dim);
+        return new KvRows(copy, call.Dim);
     }
 
     /// <summary>Running sums over the slots, then C = Σ (k - mean)vᵀ / n - (k̄ - mean)v̄ᵀ; a slot is finished when the next has added its sum.</summary>

@@ -32,8 +32,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--mode: unknown value 'Shadow'; choose shadow, shadow-cpu, dense or npu-int8", "run", "--mode", "Shadow")]
     [InlineData("--mode: unknown value ''", "run", "--mode", "")]
     [InlineData("--mode: 'block-sparse' is not available yet", "run", "--mode", "block-sparse")]
-    [InlineData("--tail: 'linear' is not available yet; choose mean or none", "run", "--tail", "linear")]
-    [InlineData("--tail: unknown value 'x'", "run", "--tail", "x")]
+    [InlineData("--tail: unknown value 'x'; choose linear, mean or none", "run", "--tail", "x")]
     [InlineData("--kv: unknown value 'fp16'; choose f32, f16, bf16 or q16", "run", "--kv", "fp16")]
     [InlineData("--buckets: unknown value 'x'; choose universal or paper", "run", "--buckets", "x")]
     [InlineData("--min-keys: '0' is not a whole number from 1 to 2147483647", "run", "--min-keys", "0")]
@@ -62,7 +61,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         foreach (string part in new[]
         {
-            "--input", "--mode", "[default: shadow]", "--keep", "[default: 0.2]", "--min-keys", "[default: 64]", "--tail", "[default: mean]", "--threads",
+            "--input", "--mode", "[default: shadow]", "--keep", "[default: 0.2]", "--min-keys", "[default: 64]", "--tail", "[default: linear]", "--threads",
             "--backend", "[default: SHADOWATTN_QNN_BACKEND, else soft]", "--buckets", "[default: universal]", "--output", "--repeat", "--json", "--verbose",
         })
         {
