@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using ShadowAttn.Cli.AbiCheck;
+using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Cache;
 using ShadowAttn.Cli.Conformance;
 using ShadowAttn.Cli.Terminal;
@@ -37,6 +38,7 @@ public static class EntryPoint
         {
             verbose,
             RunCommandLine.Create(console, verbose),
+            BenchCommandLine.Create(console, BenchRegistry.Default),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),

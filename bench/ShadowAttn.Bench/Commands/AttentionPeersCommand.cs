@@ -2,6 +2,7 @@ using System.CommandLine;
 using ShadowAttn.Attention;
 using ShadowAttn.Bench.Peers;
 using ShadowAttn.Cli;
+using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Input;
 
 namespace ShadowAttn.Bench.Commands;

@@ -1,3 +1,5 @@
+using ShadowAttn.Cli.Bench;
+using ShadowAttn.Cli.Bench.Reports;
 using System.Diagnostics;
 using ShadowAttn.Attention;
 using ShadowAttn.Bench.Peers.OnnxRuntime;

@@ -1,3 +1,5 @@
+using ShadowAttn.Cli.Bench;
+using ShadowAttn.Cli.Bench.Reports;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;

@@ -1,3 +1,4 @@
+using ShadowAttn.Cli.Bench;
 using ShadowAttn.Attention;
 using ShadowAttn.Memory;
 

@@ -1,4 +1,5 @@
 using ShadowAttn.Bench.Peers;
+using ShadowAttn.Cli.Bench;
 using ShadowAttn.Bench.Peers.OnnxRuntime;
 using Xunit;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using ShadowAttn.Attention;
 using ShadowAttn.Bench.Peers;
+using ShadowAttn.Cli.Bench;
 using ShadowAttn.Bench.Peers.OnnxRuntime;
 using Xunit;
 
@@ -59,8 +60,8 @@ public class PeerComparisonTests
     }
 
     [Theory]
-    [InlineData(4, 3, 8, 8, "--heads 4 is not a multiple of --kv-heads 3")]
-    [InlineData(4, 2, 9, 8, "--queries 9 is more than --keys 8")]
+    [InlineData(4, 3, 8, 8, "4 heads are not a multiple of 3 KV heads")]
+    [InlineData(4, 2, 9, 8, "9 queries are more than 8 keys")]
     [InlineData(4, 2, 0, 8, "at least 1")]
     public void AWrongShapeIsNamed(int heads, int kvHeads, int queries, int keys, string expected)
     {

@@ -1,4 +1,5 @@
 using ShadowAttn.Bench.Peers;
+using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Input;
 using Xunit;
 
@@ -50,7 +51,7 @@ public class RepeatedTraceTests
 
         ArgumentException error = Assert.Throws<ArgumentException>(() => AttentionData.Repeat(trace, shape));
 
-        Assert.Contains("--dim 96 is not a multiple of the 64 channels", error.Message, StringComparison.Ordinal);
+        Assert.Contains("dim 96 is not a multiple of the 64 channels", error.Message, StringComparison.Ordinal);
     }
 
     private static TraceInput OpenSmall() => TraceInput.Open(Path.Combine(AppContext.BaseDirectory, "data", "small.safetensors"));

@@ -1,3 +1,4 @@
+using ShadowAttn.Cli.Bench;
 namespace ShadowAttn.Bench.Peers.OnnxRuntime;
 
 /// <summary>ONNX Runtime's attention operators.</summary>

@@ -1,3 +1,4 @@
+using ShadowAttn.Cli.Bench;
 using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 

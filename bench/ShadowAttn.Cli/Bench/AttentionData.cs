@@ -1,7 +1,7 @@
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Memory;
 
-namespace ShadowAttn.Bench.Peers;
+namespace ShadowAttn.Cli.Bench;
 
 /// <summary>Q [heads, queries, dim], K and V [kvHeads, keys, dim], fp32, contiguous.</summary>
 /// <param name="Source">Where the numbers come from, for the report.</param>
@@ -40,7 +40,7 @@ public sealed record AttentionData(string Source, float[] Queries, float[] Keys,
     {
         if (shape.HeadDim % trace.HeadDim != 0)
         {
-            throw new ArgumentException($"--dim {shape.HeadDim} is not a multiple of the {trace.HeadDim} channels in {trace.Path}");
+            throw new ArgumentException($"dim {shape.HeadDim} is not a multiple of the {trace.HeadDim} channels in {trace.Path}");
         }
 
         int parts = shape.HeadDim / trace.HeadDim;

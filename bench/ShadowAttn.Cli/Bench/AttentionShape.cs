@@ -1,4 +1,4 @@
-namespace ShadowAttn.Bench.Peers;
+namespace ShadowAttn.Cli.Bench;
 
 /// <summary>The shape of one attention call; the queries are the last ones of the keys.</summary>
 /// <param name="Heads">Query heads, a multiple of <paramref name="KvHeads"/>.</param>
@@ -32,12 +32,12 @@ public sealed record AttentionShape(int Heads, int KvHeads, int HeadDim, int Que
 
         if (Heads % KvHeads != 0)
         {
-            throw new ArgumentException($"--heads {Heads} is not a multiple of --kv-heads {KvHeads}");
+            throw new ArgumentException($"{Heads} heads are not a multiple of {KvHeads} KV heads");
         }
 
         if (Queries > Keys)
         {
-            throw new ArgumentException($"--queries {Queries} is more than --keys {Keys}; the queries are the last ones of the keys");
+            throw new ArgumentException($"{Queries} queries are more than {Keys} keys; the queries are the last ones of the keys");
         }
     }
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using ShadowAttn.Kernels;
 
-namespace ShadowAttn.Bench;
+namespace ShadowAttn.Cli.Bench.Reports;
 
 /// <summary>What a measurement ran on.</summary>
 /// <param name="Cpu">The CPU's name as the system gives it.</param>
