@@ -33,8 +33,11 @@ public sealed class BenchCommandLine
     private readonly Option<IReadOnlyList<int>> _threads = Many("--threads", "N,...", "1",
         "Threads that run at once", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
 
-    private readonly Option<IReadOnlyList<string>> _kv = Many("--kv", "f32|f16|bf16|q16,...", "f32",
-        "How K and V are stored", (_, text) => text);
+    private readonly Option<IReadOnlyList<KvFormat>> _kv = Many("--kv", "f32|f16|bf16|q16,...", "f32",
+        "How K and V are stored",
+        (option, text) => OptionNames.TryParse(text, out KvFormat format)
+            ? format
+            : throw new InputException($"{option}: unknown value {InputException.Quote(text)}; choose {OptionNames.KvFormats}"));
 
     private readonly Option<IReadOnlyList<KeepRatio>> _keep = Many("--keep", "R|mass:P,...", "0.2",
         "Share of the keys that a row keeps, or of the softmax mass",

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Cli.Bench;
@@ -34,6 +35,56 @@ public sealed unsafe class BenchMemory : IDisposable
         }
 
         return x;
+    }
+
+    /// <summary>Normally distributed keys or values [rows, dim] in a format, contiguous.</summary>
+    public KvRows KeyValues(int rows, int dim, KvFormat format)
+    {
+        long count = (long)rows * dim;
+        HalfConvertKernel convert = HalfConvert.Kernels.Best.Kernel;
+        float* x = format == KvFormat.F32 ? Floats(count) : null;
+        if (x is not null)
+        {
+            return new KvRows(x, dim);
+        }
+
+        ushort* narrow = Allocate<ushort>(count);
+        float* scales = format == KvFormat.Q16 ? Allocate<float>(dim) : null;
+        float[] row = new float[dim];
+        float[] inverses = new float[dim];
+        if (scales is not null)
+        {
+            const float largest = 6;
+            new Span<float>(scales, dim).Fill(largest / short.MaxValue);
+            Array.Fill(inverses, short.MaxValue / largest);
+        }
+
+        fixed (float* source = row, inverse = inverses)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                for (int d = 0; d < dim; d++)
+                {
+                    row[d] = NextNormal();
+                }
+
+                ushort* destination = narrow + ((long)r * dim);
+                switch (format)
+                {
+                    case KvFormat.F16:
+                        convert.F32ToF16(source, destination, dim);
+                        break;
+                    case KvFormat.BF16:
+                        convert.F32ToBf16(source, destination, dim);
+                        break;
+                    default:
+                        convert.F32ToQ16(source, inverse, (short*)destination, dim);
+                        break;
+                }
+            }
+        }
+
+        return new KvRows(narrow, dim, format, scales);
     }
 
     /// <summary>Normally distributed numbers, rounded and clamped to ±127.</summary>

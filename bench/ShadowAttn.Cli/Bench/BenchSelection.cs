@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using ShadowAttn.Attention;
+using ShadowAttn.Cli.Run;
 using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Cli.Bench;
@@ -20,7 +21,7 @@ public sealed record BenchSelection
     public IReadOnlyList<int>? Threads { get; init; }
 
     /// <summary>Formats of K and V.</summary>
-    public IReadOnlyList<string>? Kv { get; init; }
+    public IReadOnlyList<KvFormat>? Kv { get; init; }
 
     /// <summary>Keep ratios.</summary>
     public IReadOnlyList<KeepRatio>? Keep { get; init; }
@@ -117,14 +118,14 @@ public sealed record BenchSelection
     private IEnumerable<BenchEntry> Variations(OperatorBench op, BenchRequest request)
     {
         BenchKnobs knobs = request.Function.Knobs;
-        IReadOnlyList<string> formats = knobs.HasFlag(BenchKnobs.Kv) ? Kv ?? [request.Kv] : [request.Kv];
+        IReadOnlyList<KvFormat> formats = knobs.HasFlag(BenchKnobs.Kv) ? Kv ?? [request.Kv] : [request.Kv];
         IReadOnlyList<KeepRatio> ratios = knobs.HasFlag(BenchKnobs.Keep) ? Keep ?? [request.Keep] : [request.Keep];
         IReadOnlyList<TailCompensation> tails = knobs.HasFlag(BenchKnobs.Tail) ? Tails ?? [request.Tail] : [request.Tail];
-        foreach (string kv in formats)
+        foreach (KvFormat kv in formats)
         {
             if (!op.KvFormats.Contains(kv))
             {
-                throw new InputException($"--kv: {op.Name} has no {InputException.Quote(kv)}; it has {string.Join(", ", op.KvFormats)}");
+                throw new InputException($"--kv: {op.Name} has no {OptionNames.Name(kv)}; it has {string.Join(", ", op.KvFormats.Select(OptionNames.Name))}");
             }
         }
 

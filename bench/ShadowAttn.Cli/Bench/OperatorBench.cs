@@ -42,8 +42,8 @@ public sealed record BenchRequest(BenchFunction Function, InstructionSet Isa, Be
     /// <summary>How many keys a row keeps.</summary>
     public KeepRatio Keep { get; init; } = KeepRatio.Share(0.2);
 
-    /// <summary>How K and V are stored: <c>f32</c>, <c>f16</c>, <c>bf16</c>, <c>q16</c>.</summary>
-    public string Kv { get; init; } = OperatorBench.DefaultKv;
+    /// <summary>How K and V are stored.</summary>
+    public KvFormat Kv { get; init; } = KvFormat.F32;
 
     /// <summary>What happens to the mass of the dropped keys.</summary>
     public TailCompensation Tail { get; init; } = TailCompensation.None;
@@ -58,9 +58,6 @@ public sealed record BenchRequest(BenchFunction Function, InstructionSet Isa, Be
 /// <summary>The benchmarks of one operator: one small class each, listed in <see cref="BenchRegistry"/>.</summary>
 public abstract class OperatorBench
 {
-    /// <summary>The format of K and V that every operator has.</summary>
-    public const string DefaultKv = "f32";
-
     /// <summary>The operator's name, as its kernel table has it.</summary>
     public abstract string Name { get; }
 
@@ -83,7 +80,7 @@ public abstract class OperatorBench
     public abstract IReadOnlyList<string> DefaultShapes { get; }
 
     /// <summary>The formats of K and V that it has.</summary>
-    public virtual IReadOnlyList<string> KvFormats => [DefaultKv];
+    public virtual IReadOnlyList<KvFormat> KvFormats => [KvFormat.F32];
 
     /// <summary>Whether a call uses the asked number of threads itself; otherwise every thread runs a case of its own.</summary>
     public virtual bool UsesThreads => false;

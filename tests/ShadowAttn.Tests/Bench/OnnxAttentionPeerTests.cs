@@ -1,4 +1,3 @@
-using ShadowAttn.Bench.Peers;
 using ShadowAttn.Cli.Bench;
 using ShadowAttn.Bench.Peers.OnnxRuntime;
 using Xunit;

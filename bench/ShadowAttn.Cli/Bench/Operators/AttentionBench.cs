@@ -10,7 +10,7 @@ namespace ShadowAttn.Cli.Bench.Operators;
 public sealed class AttentionBench : OperatorBench
 {
     private const string Generated = "generated";
-    private const BenchKnobs Sparse = BenchKnobs.Keep | BenchKnobs.Tail | BenchKnobs.MinKeys | BenchKnobs.Input;
+    private const BenchKnobs Sparse = BenchKnobs.Kv | BenchKnobs.Keep | BenchKnobs.Tail | BenchKnobs.MinKeys | BenchKnobs.Input;
 
     /// <inheritdoc/>
     public override string Name => "attention";
@@ -27,7 +27,7 @@ public sealed class AttentionBench : OperatorBench
     /// <inheritdoc/>
     public override IReadOnlyList<BenchFunction> Functions =>
     [
-        new("dense", "exact attention over all visible keys", BenchKnobs.Input),
+        new("dense", "exact attention over all visible keys", BenchKnobs.Kv | BenchKnobs.Input),
         new("shadow-cpu", "pilot, selection and attention over the kept keys", Sparse),
         new("shadow-cpu-no-pilot", "the same without the time of quantising and scoring, as if an NPU did that", Sparse),
     ];
@@ -40,6 +40,9 @@ public sealed class AttentionBench : OperatorBench
 
     /// <inheritdoc/>
     public override bool UsesThreads => true;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KvFormat> KvFormats => Enum.GetValues<KvFormat>();
 
     /// <summary>The numbers that a request asks for: a trace repeated to the shape, or generated ones where the trace does not fit.</summary>
     public static AttentionData Load(AttentionShape shape, string? input)
@@ -71,7 +74,7 @@ public sealed class AttentionBench : OperatorBench
         AttentionShape shape = AttentionShapeSyntax.ToAttention(request.Shape);
         AttentionData data = Load(shape, request.Input);
         bool dense = request.Function.Name == "dense";
-        var operands = new Operands(shape, data);
+        var operands = new Operands(shape, data, request.Kv);
         ShadowAttention? attention = null;
         try
         {
@@ -116,17 +119,17 @@ public sealed class AttentionBench : OperatorBench
     {
         private readonly AttentionShape _shape;
         private readonly UnmanagedBuffer _q;
-        private readonly UnmanagedBuffer _k;
-        private readonly UnmanagedBuffer _v;
+        private readonly KvTensor _k;
+        private readonly KvTensor _v;
         private readonly UnmanagedBuffer _o;
         private AttentionReport? _report;
 
-        public Operands(AttentionShape shape, AttentionData data)
+        public Operands(AttentionShape shape, AttentionData data, KvFormat format)
         {
             _shape = shape;
             _q = Copy(data.Queries);
-            _k = Copy(data.Keys);
-            _v = Copy(data.Values);
+            _k = Convert(data.Keys, shape, format);
+            _v = Convert(data.Values, shape, format);
             _o = UnmanagedBuffer.Allocate((long)shape.QueryLength * sizeof(float));
         }
 
@@ -134,8 +137,8 @@ public sealed class AttentionBench : OperatorBench
 
         public void Compute() => _report = Attention!.Compute(
             _q.View<float>(_shape.Heads, _shape.Queries, _shape.HeadDim),
-            _k.View<float>(_shape.KvHeads, _shape.Keys, _shape.HeadDim),
-            _v.View<float>(_shape.KvHeads, _shape.Keys, _shape.HeadDim),
+            _k.View,
+            _v.View,
             _o.View<float>(_shape.Heads, _shape.Queries, _shape.HeadDim));
 
         public double PilotNs()
@@ -159,6 +162,12 @@ public sealed class AttentionBench : OperatorBench
             _k.Dispose();
             _v.Dispose();
             _o.Dispose();
+        }
+
+        private static KvTensor Convert(float[] source, AttentionShape shape, KvFormat format)
+        {
+            using UnmanagedBuffer buffer = Copy(source);
+            return KvTensor.Convert(buffer.View<float>(shape.KvHeads, shape.Keys, shape.HeadDim), format);
         }
 
         private static UnmanagedBuffer Copy(float[] source)

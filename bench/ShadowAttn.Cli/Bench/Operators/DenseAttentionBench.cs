@@ -11,8 +11,8 @@ public sealed unsafe class DenseAttentionBench() : KernelBench<DenseAttentionKer
     /// <inheritdoc/>
     public override IReadOnlyList<BenchFunction> Functions =>
     [
-        new("attend", "the block of rows"),
-        new("pack-keys", "the keys into the variant's own order"),
+        new("attend", "the block of rows", BenchKnobs.Kv),
+        new("pack-keys", "the keys into the variant's own order", BenchKnobs.Kv),
     ];
 
     /// <inheritdoc/>
@@ -23,12 +23,16 @@ public sealed unsafe class DenseAttentionBench() : KernelBench<DenseAttentionKer
     public override IReadOnlyList<string> DefaultShapes => ["rows=48,keys=4096,dim=64", "rows=48,keys=4096,dim=128"];
 
     /// <inheritdoc/>
+    public override IReadOnlyList<KvFormat> KvFormats => Enum.GetValues<KvFormat>();
+
+    /// <inheritdoc/>
     protected override BenchCase Prepare(BenchRequest request, DenseAttentionKernel kernel, BenchMemory memory)
     {
         int rows = request.Shape["rows"];
         int keys = request.Shape["keys"];
         int dim = request.Shape["dim"];
-        float* k = memory.Floats((long)keys * dim);
+        KvRows* k = memory.Allocate<KvRows>(1);
+        *k = memory.KeyValues(keys, dim, request.Kv);
         nint packedFloats = kernel.PackedFloats(keys, dim);
         DenseArguments* arguments = memory.Allocate<DenseArguments>(1);
         *arguments = new DenseArguments
@@ -39,21 +43,20 @@ public sealed unsafe class DenseAttentionBench() : KernelBench<DenseAttentionKer
             FirstVisible = keys,
             VisibleStep = 0,
             PackedKeys = memory.Allocate<float>(packedFloats),
-            Values = memory.Floats((long)keys * dim),
-            ValueStride = dim,
+            Values = memory.KeyValues(keys, dim, request.Kv),
             Dim = dim,
             Scale = 1 / MathF.Sqrt(dim),
             Output = memory.Allocate<float>((long)rows * dim),
             OutputStride = dim,
             Scratch = memory.Allocate<float>(kernel.ScratchFloats(rows, dim)),
         };
-        kernel.PackKeys(k, dim, 0, keys, dim, arguments->PackedKeys);
+        kernel.PackKeys(k, 0, keys, dim, arguments->PackedKeys);
         return request.Function.Name switch
         {
             "attend" => new BenchCase(() => kernel.Attend(arguments), BenchWork.Fp32(2.0 * rows * keys * dim), memory),
             "pack-keys" => new BenchCase(
-                () => kernel.PackKeys(k, dim, 0, keys, dim, arguments->PackedKeys),
-                BenchWork.Memory((double)keys * dim * sizeof(float), (double)packedFloats * sizeof(float), (double)keys * dim, "element"),
+                () => kernel.PackKeys(k, 0, keys, dim, arguments->PackedKeys),
+                BenchWork.Memory((double)keys * dim * k->ElementBytes, (double)packedFloats * sizeof(float), (double)keys * dim, "element"),
                 memory),
             _ => throw Unknown(request),
         };

@@ -17,9 +17,9 @@ public sealed unsafe class GatherAttentionBench() : KernelBench<GatherAttentionK
     /// <inheritdoc/>
     public override IReadOnlyList<BenchFunction> Functions =>
     [
-        new("attend", "a pair of rows", BenchKnobs.Keep),
-        new("attend-row", "one row", BenchKnobs.Keep),
-        new("attend-tile", "a tile of pairs", BenchKnobs.Keep),
+        new("attend", "a pair of rows", BenchKnobs.Keep | BenchKnobs.Kv),
+        new("attend-row", "one row", BenchKnobs.Keep | BenchKnobs.Kv),
+        new("attend-tile", "a tile of pairs", BenchKnobs.Keep | BenchKnobs.Kv),
     ];
 
     /// <inheritdoc/>
@@ -28,6 +28,9 @@ public sealed unsafe class GatherAttentionBench() : KernelBench<GatherAttentionK
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> DefaultShapes => ["keys=4096,dim=64", "keys=4096,dim=128"];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KvFormat> KvFormats => Enum.GetValues<KvFormat>();
 
     /// <inheritdoc/>
     protected override BenchCase Prepare(BenchRequest request, GatherAttentionKernel kernel, BenchMemory memory)
@@ -46,8 +49,8 @@ public sealed unsafe class GatherAttentionBench() : KernelBench<GatherAttentionK
         int own = kept - shared;
         int union = shared + (rows * own);
         int[] drawn = memory.Choose(Math.Min(keys, Math.Max(union, (int)(Drawn * union))), keys);
-        float* k = memory.Floats((long)keys * dim);
-        float* v = memory.Floats((long)keys * dim);
+        KvRows k = memory.KeyValues(keys, dim, request.Kv);
+        KvRows v = memory.KeyValues(keys, dim, request.Kv);
         float* tail = memory.Floats(dim);
         var random = new Random(1);
         GatherArguments* arguments = memory.Allocate<GatherArguments>(pairs);
@@ -63,9 +66,7 @@ public sealed unsafe class GatherAttentionBench() : KernelBench<GatherAttentionK
                 Second = Ascending(memory, drawn.AsSpan(shared + own, rows == 1 ? 0 : own)),
                 Counts = new SplitCounts { Both = shared, First = own, Second = rows == 1 ? 0 : own },
                 Keys = k,
-                KeyStride = dim,
                 Values = v,
-                ValueStride = dim,
                 Dim = dim,
                 Scale = 1 / MathF.Sqrt(dim),
                 Scratch = memory.Allocate<float>(GatherAttention.ScratchFloats(2 * kept, dim)),

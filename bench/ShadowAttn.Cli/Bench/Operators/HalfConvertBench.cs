@@ -2,11 +2,13 @@ using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Cli.Bench.Operators;
 
-/// <summary>16-bit floating point to and from fp32.</summary>
+/// <summary>16-bit numbers to and from fp32.</summary>
 public sealed unsafe class HalfConvertBench() : KernelBench<HalfConvertKernel>(HalfConvert.Kernels)
 {
+    private const int Channels = 128;
+
     /// <inheritdoc/>
-    public override string Summary => "fp16 and bf16 to and from fp32";
+    public override string Summary => "fp16, bf16 and q16 to and from fp32";
 
     /// <inheritdoc/>
     public override IReadOnlyList<BenchFunction> Functions =>
@@ -15,6 +17,8 @@ public sealed unsafe class HalfConvertBench() : KernelBench<HalfConvertKernel>(H
         new("f32-to-f16", "fp32 to fp16"),
         new("bf16-to-f32", "bf16 to fp32"),
         new("f32-to-bf16", "fp32 to bf16"),
+        new("q16-to-f32", "int16 with a scale per channel to fp32, row by row of 128 channels"),
+        new("f32-to-q16", "fp32 to int16 with a scale per channel, row by row"),
     ];
 
     /// <inheritdoc/>
@@ -39,7 +43,15 @@ public sealed unsafe class HalfConvertBench() : KernelBench<HalfConvertKernel>(H
             new ReadOnlySpan<float>(numbers, Math.Min(distinct, count - i)).CopyTo(new Span<float>(wide + i, count - i));
         }
 
-        if (request.Function.Name == "bf16-to-f32")
+        float* scales = memory.Allocate<float>(Channels);
+        new Span<float>(scales, Channels).Fill(6f / short.MaxValue);
+        float* inverses = memory.Allocate<float>(Channels);
+        new Span<float>(inverses, Channels).Fill(short.MaxValue / 6f);
+        if (request.Function.Name == "q16-to-f32")
+        {
+            F32ToQ16();
+        }
+        else if (request.Function.Name == "bf16-to-f32")
         {
             kernel.F32ToBf16(wide, narrow, count);
         }
@@ -54,10 +66,28 @@ public sealed unsafe class HalfConvertBench() : KernelBench<HalfConvertKernel>(H
             "f32-to-f16" => () => kernel.F32ToF16(wide, narrow, count),
             "bf16-to-f32" => () => kernel.Bf16ToF32(narrow, wide, count),
             "f32-to-bf16" => () => kernel.F32ToBf16(wide, narrow, count),
+            "q16-to-f32" => Q16ToF32,
+            "f32-to-q16" => F32ToQ16,
             _ => throw Unknown(request),
         };
         double two = (double)count * sizeof(ushort);
         double four = (double)count * sizeof(float);
         return new BenchCase(run, BenchWork.Memory(widens ? two : four, widens ? four : two, count, "element"), memory);
+
+        void Q16ToF32()
+        {
+            for (int i = 0; i < count; i += Channels)
+            {
+                kernel.Q16ToF32((short*)narrow + i, scales, wide + i, Math.Min(Channels, count - i));
+            }
+        }
+
+        void F32ToQ16()
+        {
+            for (int i = 0; i < count; i += Channels)
+            {
+                kernel.F32ToQ16(wide + i, inverses, (short*)narrow + i, Math.Min(Channels, count - i));
+            }
+        }
     }
 }

@@ -1,3 +1,4 @@
+using ShadowAttn.Cli.Run;
 using ShadowAttn.Kernels;
 using Spectre.Console;
 
@@ -18,7 +19,7 @@ internal sealed record BenchListing(IReadOnlyList<ListedOperator> Operators)
             InstructionSets.Name(o.Best),
             o.Syntax.Text,
             o.DefaultShapes,
-            o.KvFormats)),
+            [.. o.KvFormats.Select(OptionNames.Name)])),
     ]);
 
     /// <summary>Prints the listing.</summary>

@@ -40,7 +40,7 @@ public static class BenchReportBuilder
         };
         if (knobs.HasFlag(BenchKnobs.Kv))
         {
-            parts.Add($"kv={request.Kv}");
+            parts.Add($"kv={OptionNames.Name(request.Kv)}");
         }
 
         if (knobs.HasFlag(BenchKnobs.Keep))
@@ -80,7 +80,7 @@ public static class BenchReportBuilder
             Isa = InstructionSets.Name(request.Isa),
             Shape = request.Shape.Text,
             Threads = request.Threads,
-            Kv = knobs.HasFlag(BenchKnobs.Kv) ? request.Kv : null,
+            Kv = knobs.HasFlag(BenchKnobs.Kv) ? OptionNames.Name(request.Kv) : null,
             Keep = knobs.HasFlag(BenchKnobs.Keep) ? request.Keep.ToString() : null,
             Tail = knobs.HasFlag(BenchKnobs.Tail) ? OptionNames.Name(request.Tail) : null,
             MinKeys = knobs.HasFlag(BenchKnobs.MinKeys) ? request.MinKeys : null,
