@@ -101,14 +101,14 @@ public sealed class PilotGraphSet : IDisposable
     private void Prepare(PilotGraphSpec[] specs)
     {
         long start = Stopwatch.GetTimestamp();
-        bool cached = cache is not null && TryFromCache(specs);
+        string description = cache is null ? string.Empty : identity.Value.Describe(specs, options);
+        bool cached = TryFromCache(specs, description);
         if (!cached)
         {
-            string description = cache is null ? string.Empty : identity.Value.Describe(specs, options);
             using IDisposable? held = cache?.Lock(description, LockWait);
 
             // Another process may have finished the same context while this one waited.
-            cached = cache is not null && TryFromCache(specs);
+            cached = TryFromCache(specs, description);
             if (!cached)
             {
                 Compose(specs, description);
@@ -160,10 +160,9 @@ public sealed class PilotGraphSet : IDisposable
         }
     }
 
-    private bool TryFromCache(PilotGraphSpec[] specs)
+    private bool TryFromCache(PilotGraphSpec[] specs, string description)
     {
-        string description = identity.Value.Describe(specs, options);
-        if (cache!.TryRead(description) is not { } binary)
+        if (cache?.TryRead(description) is not { } binary)
         {
             return false;
         }

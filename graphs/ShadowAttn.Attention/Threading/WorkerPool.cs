@@ -142,7 +142,7 @@ internal sealed class WorkerPool : IDisposable
         {
             next.Run(worker);
         }
-        catch (Exception e) when (worker != 0 || threads.Length != 0)
+        catch (Exception e)
         {
             Interlocked.CompareExchange(ref failure, e, null);
         }
