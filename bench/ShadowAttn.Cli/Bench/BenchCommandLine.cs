@@ -45,7 +45,7 @@ public sealed class BenchCommandLine
             ? keep
             : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8"));
 
-    private readonly Option<IReadOnlyList<TailCompensation>> _tails = Many("--tail", "none|mean,...", "none",
+    private readonly Option<IReadOnlyList<TailCompensation>> _tails = Many("--tail", "none|mean|linear,...", "none",
         "What happens to the dropped keys' mass",
         (option, text) => OptionNames.TryParse(text, out TailCompensation tail)
             ? tail

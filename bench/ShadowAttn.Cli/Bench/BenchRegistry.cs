@@ -11,6 +11,7 @@ public sealed class BenchRegistry(params IEnumerable<OperatorBench> operators)
     public static BenchRegistry Default { get; } = new(
         new ChannelStatsBench(),
         new DenseAttentionBench(),
+        new DenseProductBench(),
         new ExpBench(),
         new GatherAttentionBench(),
         new HalfConvertBench(),
@@ -18,6 +19,7 @@ public sealed class BenchRegistry(params IEnumerable<OperatorBench> operators)
         new Int8ScoresBench(),
         new TopKSelectBench(),
         new TailMassBench(),
+        new TailMomentsBench(),
         new AttentionBench(),
         new PeakBench());
 

@@ -20,10 +20,12 @@ public class BenchCommandTests
         ["gather"] = "keys=40,dim=20,pairs=2",
         ["half-convert"] = "count=20",
         ["peak"] = "kib=2",
+        ["product"] = "rows=3,dim=20",
         ["quantize"] = "rows=3,dim=20",
         ["scores"] = "rows=3,keys=9,dim=20",
         ["select"] = "keys=70,rows=3",
         ["tail-mass"] = "keys=70",
+        ["tail-moments"] = "keys=70",
     };
 
     public static IEnumerable<TheoryDataRow<string>> Operators => BenchRegistry.Default.Operators.Select(op => new TheoryDataRow<string>(op.Name));

@@ -39,12 +39,7 @@ public sealed unsafe class GatherAttentionBench() : KernelBench<GatherAttentionK
         int dim = request.Shape["dim"];
         int pairs = request.Function.Name == "attend-tile" ? request.Shape["pairs"] : 1;
         int rows = request.Function.Name == "attend-row" ? 1 : 2;
-        if (request.Keep.IsMass)
-        {
-            throw new InputException($"--keep {request.Keep}: {Name} keeps a share of the keys, such as 0.2");
-        }
-
-        int kept = Math.Clamp((int)Math.Ceiling(request.Keep.Value * keys), 1, keys);
+        int kept = SelectedRow.KeptKeys(request, Name, keys);
         int shared = rows == 1 ? 0 : Math.Clamp((int)(kept * Shared), Math.Max(0, (2 * kept) - keys), kept);
         int own = kept - shared;
         int union = shared + (rows * own);

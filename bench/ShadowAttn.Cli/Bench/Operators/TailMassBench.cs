@@ -21,17 +21,10 @@ public sealed unsafe class TailMassBench() : KernelBench<TailMassKernel>(TailMas
     protected override BenchCase Prepare(BenchRequest request, TailMassKernel kernel, BenchMemory memory)
     {
         int keys = request.Shape["keys"];
-        if (request.Keep.IsMass)
-        {
-            throw new InputException($"--keep {request.Keep}: {Name} keeps a share of the keys, such as 0.2");
-        }
-
-        sbyte* scores = memory.Int8(keys, 40);
-        ulong* mask = memory.Allocate<ulong>((keys + 63) / 64);
-        TopKResult result;
-        TopKSelect.Kernels.Scalar.Kernel.Select(scores, keys, Math.Clamp((int)Math.Ceiling(request.Keep.Value * keys), 1, keys), 0, mask, &result);
-        int threshold = result.Threshold;
+        SelectedRow row = SelectedRow.Create(request, Name, memory);
         return new BenchCase(
-            () => kernel.Sum(scores, mask, keys, threshold, 0.05f), BenchWork.Memory(keys + ((keys + 7) / 8), 0, keys, "score"), memory);
+            () => kernel.Sum(row.Scores, row.Mask, keys, row.Threshold, SelectedRow.Step),
+            BenchWork.Memory(SelectedRow.Bytes(keys), 0, keys, "score"),
+            memory);
     }
 }

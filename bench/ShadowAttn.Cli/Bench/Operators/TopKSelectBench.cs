@@ -30,12 +30,7 @@ public sealed unsafe class TopKSelectBench() : KernelBench<TopKSelectKernel>(Top
     {
         int keys = request.Shape["keys"];
         int rows = request.Shape["rows"];
-        if (request.Keep.IsMass)
-        {
-            throw new InputException($"--keep {request.Keep}: {Name} keeps a share of the keys, such as 0.2");
-        }
-
-        int keep = Math.Clamp((int)Math.Ceiling(request.Keep.Value * keys), 1, keys);
+        int keep = SelectedRow.KeptKeys(request, Name, keys);
         int words = (keys + 63) / 64;
         sbyte* scores = memory.ScoreRows(rows, keys, 40);
         ulong* masks = memory.Allocate<ulong>((long)rows * words);
