@@ -5,6 +5,7 @@ var root = new RootCommand("Benchmarks of single kernels, and of attention again
 {
     AccuracyCommand.Create(),
     AttentionPeersCommand.Create(),
+    CacheCommand.Create(),
     SuitesCommand.Create(),
     TailsCommand.Create(),
 };

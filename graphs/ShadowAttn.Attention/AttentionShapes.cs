@@ -41,6 +41,17 @@ internal static class AttentionShapes
         }
     }
 
+    /// <summary>Keys and values to append to a cache.</summary>
+    public static void CheckAppended(AttentionOptions options, in KvView k, in KvView v)
+    {
+        CheckTensor(k, nameof(k), options.KvHeads, options.HeadDim);
+        CheckTensor(v, nameof(v), options.KvHeads, options.HeadDim);
+        if (v.Keys != k.Keys)
+        {
+            throw new ArgumentException($"v has {v.Keys} keys, k has {k.Keys}; they must be equal", nameof(v));
+        }
+    }
+
     private static void CheckTensor(in KvView tensor, string name, int heads, int dim)
     {
         if (tensor.Rank != 3)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
+using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
@@ -21,8 +22,7 @@ public sealed class ShadowAttention : IDisposable
     private readonly PilotGraphSet? graphs;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
-    private IAttentionPipeline? pipeline;
-    private (int Queries, int Keys) shape;
+    private readonly PlanSet plans = new();
     private int busy;
     private bool disposed;
 
@@ -73,38 +73,82 @@ public sealed class ShadowAttention : IDisposable
     /// <exception cref="InvalidOperationException">Another call of this operator is under way.</exception>
     /// <exception cref="ObjectDisposedException">The operator has been disposed.</exception>
     public AttentionReport Compute(
-        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept = null)
+        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept = null) => Compute(q, k, v, o, kept, null);
+
+    /// <summary>
+    /// O = attention(Q, cache). The queries are the last ones of the cached keys. Reads only what the cache has prepared: nothing is done per key
+    /// but the pilot and the attention itself.
+    /// </summary>
+    /// <param name="q">fp32 [heads, queries, headDim]; any strides with adjacent channels.</param>
+    /// <param name="cache">A cache of this operator with at least one key; with at least as many as queries when causal.</param>
+    /// <param name="o">Receives fp32 [heads, queries, headDim]; must not overlap the inputs.</param>
+    /// <param name="kept">Receives the kept keys of every row when given; its shape must be the call's.</param>
+    /// <returns>What the call did; the object is filled anew by the next call.</returns>
+    /// <exception cref="ArgumentException">A tensor does not fit, or the cache is empty or another operator's.</exception>
+    /// <exception cref="QnnException">The backend reports an error.</exception>
+    /// <exception cref="InvalidOperationException">Another call of this operator is under way.</exception>
+    /// <exception cref="ObjectDisposedException">The operator or the cache has been disposed.</exception>
+    public AttentionReport Compute(in TensorView<float> q, KvCache cache, in TensorView<float> o, KeptKeys? kept = null)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ObjectDisposedException.ThrowIf(cache.IsDisposed, cache);
+        if (cache.Owner != this || cache.Count == 0)
+        {
+            throw new ArgumentException(cache.Count == 0 ? "the cache is empty" : "the cache was made by another operator", nameof(cache));
+        }
+
+        return Compute(q, cache.Keys, cache.Values, o, kept, cache);
+    }
+
+    /// <summary>A cache for one sequence, of this operator's heads; for chunked prefill and decode.</summary>
+    /// <param name="capacity">The most keys, at least 1.</param>
+    /// <param name="format">How keys and values are stored: fp32, fp16 or bf16.</param>
+    /// <param name="statistics">Mean and spread of this layer's keys as measured before; null to take those of the sequence's first keys.</param>
+    /// <exception cref="ArgumentException">A capacity below 1, another format, statistics of another shape, or options that caches do not go with.</exception>
+    /// <exception cref="ObjectDisposedException">The operator has been disposed.</exception>
+    public KvCache CreateCache(int capacity, KvFormat format = KvFormat.F32, KeyStatistics? statistics = null)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        if (format is not (KvFormat.F32 or KvFormat.F16 or KvFormat.BF16))
+        {
+            throw new ArgumentException($"{format}: a cache stores {nameof(KvFormat.F32)}, {nameof(KvFormat.F16)} or {nameof(KvFormat.BF16)}", nameof(format));
+        }
+
+        if (statistics is not null && (statistics.KvHeads != Options.KvHeads || statistics.HeadDim != Options.HeadDim))
+        {
+            throw new ArgumentException(
+                $"the statistics are of [{statistics.KvHeads}, {statistics.HeadDim}], the options say [{Options.KvHeads}, {Options.HeadDim}]", nameof(statistics));
+        }
+
+        if (Options.Mode == AttentionMode.NpuInt8 || Options.Buckets == PilotBuckets.Paper)
+        {
+            throw new ArgumentException($"mode {Options.Mode} with {Options.Buckets} buckets takes no cache: its scales are fixed by the first input");
+        }
+
+        return new KvCache(this, capacity, format, statistics);
+    }
+
+    /// <summary>Takes the operator for a call or a change of a cache.</summary>
+    internal void Enter()
     {
         if (Interlocked.Exchange(ref busy, 1) != 0)
         {
             throw new InvalidOperationException("another call of this operator is under way; use one ShadowAttention per caller");
         }
 
-        try
+        if (disposed)
         {
+            Leave();
             ObjectDisposedException.ThrowIf(disposed, this);
-            AttentionShapes.Check(Options, q, k, v, o, kept);
-            call.Bind(Options, q, k, v, o);
-            call.Kept = kept;
-            long start = Stopwatch.GetTimestamp();
-            Plan();
-            if (pipeline is ShadowPipeline shadow)
-            {
-                shadow.Profile = Profile;
-            }
-
-            clock.Clear();
-            start = Stopwatch.GetTimestamp();
-            pipeline!.Run();
-            Finish(start);
-            return report;
-        }
-        finally
-        {
-            call.Kept = null;
-            Volatile.Write(ref busy, 0);
         }
     }
+
+    internal void Leave() => Volatile.Write(ref busy, 0);
+
+    internal void RunOnWorkers(IWorkerJob job) => pool.Run(job);
+
+    internal void Forget(KvCache cache) => plans.Forget(cache);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -115,31 +159,69 @@ public sealed class ShadowAttention : IDisposable
         }
 
         disposed = true;
-        pipeline?.Dispose();
+        plans.Dispose();
         graphs?.Dispose();
         pool.Dispose();
     }
 
-    private void Plan()
+    private AttentionReport Compute(
+        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept, KvCache? cache)
     {
-        if (pipeline is not null && shape == (call.Queries, call.Keys))
+        Enter();
+        try
         {
-            return;
+            AttentionShapes.Check(Options, q, k, v, o, kept);
+            call.Bind(Options, q, k, v, o);
+            call.Kept = kept;
+            call.Cache = cache;
+            call.KeepAllBelow = 0;
+            if (cache is not null)
+            {
+                call.Tables = cache.Tables;
+                call.KeepAllBelow = cache.Tables.KeepAllBelow;
+            }
+
+            IAttentionPipeline pipeline = Plan();
+            if (pipeline is ShadowPipeline shadow)
+            {
+                shadow.Profile = Profile;
+            }
+
+            clock.Clear();
+            long start = Stopwatch.GetTimestamp();
+            pipeline.Run();
+            Finish(pipeline, start);
+            return report;
+        }
+        finally
+        {
+            call.Kept = null;
+            call.Cache = null;
+            Leave();
+        }
+    }
+
+    private IAttentionPipeline Plan()
+    {
+        PlanShape shape = new(call.Queries, call.Cache?.Capacity ?? call.Keys, call.Cache is not null);
+        if (plans.Find(shape) is { } known)
+        {
+            return known;
         }
 
-        pipeline?.Dispose();
-        pipeline = null;
-        pipeline = Options.Mode switch
+        plans.MakeRoom();
+        IAttentionPipeline made = Options.Mode switch
         {
             AttentionMode.Dense => new DensePipeline(call, pool, clock),
             AttentionMode.ShadowCpu => new ShadowCpuPipeline(call, Options, pool, clock),
             AttentionMode.NpuInt8 => new NpuInt8Pipeline(call, pool, clock, backend!),
             _ => new ShadowPipeline(call, Options, pool, clock, graphs!),
         };
-        shape = (call.Queries, call.Keys);
+        plans.Add(shape, made);
+        return made;
     }
 
-    private void Finish(long start)
+    private void Finish(IAttentionPipeline pipeline, long start)
     {
         long end = Stopwatch.GetTimestamp();
         report.Clear();
@@ -147,6 +229,6 @@ public sealed class ShadowAttention : IDisposable
         report.VisibleKeys = call.Causal
             ? call.Heads * ((long)call.Visible(0) + call.Visible(call.Queries - 1)) * call.Queries / 2
             : (long)call.Heads * call.Queries * call.Keys;
-        pipeline!.Report(report);
+        pipeline.Report(report);
     }
 }

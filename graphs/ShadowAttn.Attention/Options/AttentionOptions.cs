@@ -38,6 +38,8 @@ public sealed record AttentionOptions
 
     internal float EffectiveScale => Scale ?? (float)(1 / Math.Sqrt(HeadDim));
 
+    internal bool UsesPilot => Mode is AttentionMode.Shadow or AttentionMode.ShadowCpu;
+
     internal int Group => Heads / KvHeads;
 
     /// <summary>Throws when a value is out of its range, with the option's name and what would be right.</summary>

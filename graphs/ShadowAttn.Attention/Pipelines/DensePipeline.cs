@@ -24,7 +24,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         this.call = call;
         this.pool = pool;
         this.clock = clock;
-        packedStride = (kernel.PackedFloats(call.Keys, call.Dim) + 15) & ~(nint)15;
+        packedStride = call.Cache is null ? (kernel.PackedFloats(call.Keys, call.Dim) + 15) & ~(nint)15 : 16;
         try
         {
             packed = owned.Own(UnmanagedBuffer.Allocate(checked(call.KvHeads * packedStride * sizeof(float))));
@@ -40,9 +40,13 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     /// <inheritdoc/>
     public void Run()
     {
-        packing = true;
-        nextItem = 0;
-        pool.Run(this);
+        if (call.Cache is null)
+        {
+            packing = true;
+            nextItem = 0;
+            pool.Run(this);
+        }
+
         packing = false;
         nextItem = 0;
         pool.Run(this);
@@ -95,25 +99,32 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
 
     private void Attend(float* denseScratch)
     {
+        // A single query of each head: the heads of a group are the rows, so that keys and values are read once for all of them.
+        bool stacked = call.Queries == 1;
+        int headsPerTile = stacked ? Math.Min(QueryBlock.HeadsPerTile(1, call.Group, call.KvHeads, pool.Threads), kernel.RowBlock) : 1;
+        int parts = QueryBlock.Count(call.Group, headsPerTile);
         int blocks = QueryBlock.Count(call.Queries, kernel.RowBlock);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Heads * blocks; item = Interlocked.Increment(ref nextItem) - 1)
+        int items = call.KvHeads * parts * blocks;
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
         {
-            int head = item % call.Heads;
-            int first = (blocks - 1 - (item / call.Heads)) * kernel.RowBlock;
-            int kvHead = head / call.Group;
+            int part = item % (call.KvHeads * parts);
+            int kvHead = part / parts;
+            int head = (kvHead * call.Group) + (part % parts * headsPerTile);
+            int first = (blocks - 1 - (item / (call.KvHeads * parts))) * kernel.RowBlock;
+            int heads = Math.Min(headsPerTile, ((kvHead + 1) * call.Group) - head);
             DenseArguments arguments = new()
             {
                 Queries = call.Query(head, first),
-                QueryStride = call.QRowStride,
-                Rows = Math.Min(kernel.RowBlock, call.Queries - first),
+                QueryStride = stacked ? call.QHeadStride : call.QRowStride,
+                Rows = stacked ? heads : Math.Min(kernel.RowBlock, call.Queries - first),
                 FirstVisible = call.Visible(first),
-                VisibleStep = call.Causal ? 1 : 0,
-                PackedKeys = (float*)packed.Pointer + (kvHead * packedStride),
+                VisibleStep = call.Causal && !stacked ? 1 : 0,
+                PackedKeys = call.Cache is { } cache ? cache.Panels(kvHead) : (float*)packed.Pointer + (kvHead * packedStride),
                 Values = call.ValueRows(kvHead),
                 Dim = call.Dim,
                 Scale = call.Scale,
                 Output = call.Output(head, first),
-                OutputStride = call.ORowStride,
+                OutputStride = stacked ? call.OHeadStride : call.ORowStride,
                 Scratch = denseScratch,
             };
             kernel.Attend(&arguments);

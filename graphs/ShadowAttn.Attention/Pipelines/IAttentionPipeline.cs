@@ -8,4 +8,9 @@ internal interface IAttentionPipeline : IDisposable
 
     /// <summary>What the last call counted and how long its operators took.</summary>
     void Report(AttentionReport report);
+
+    /// <summary>Lets go of what was made for a cache.</summary>
+    void Forget(KvCache cache)
+    {
+    }
 }

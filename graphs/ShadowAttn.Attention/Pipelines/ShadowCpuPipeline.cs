@@ -13,7 +13,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
-    private readonly KeyPreparation keys;
+    private readonly KeyPreparation? keys;
     private readonly TailSlopes? slopes;
     private readonly TileStage stage;
     private readonly OwnedResources owned = new();
@@ -21,6 +21,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly TileCounters[] counters;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
+    private readonly int headsPerTile;
     private readonly int shift;
     private readonly float sigma0;
     private int nextItem;
@@ -34,13 +35,20 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         shift = UniversalPilot.Shift(call.Dim);
         sigma0 = UniversalPilot.Sigma0(call.Dim);
         counters = new TileCounters[pool.Threads];
+        headsPerTile = QueryBlock.HeadsPerTile(call.Queries, call.Group, call.KvHeads, pool.Threads);
+        int capacity = call.Cache?.Capacity ?? call.Keys;
+        int tileRows = headsPerTile > 1 ? headsPerTile * call.Queries : Math.Min(call.Queries, QueryBlock.TileRows);
         try
         {
-            UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => UnmanagedBuffer.Allocate((long)call.Keys * call.Dim));
-            keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true));
-            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, keys, pool, clock)) : null;
-            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
-            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: true, dense: null, slopes is not null));
+            if (call.Cache is null)
+            {
+                UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => UnmanagedBuffer.Allocate((long)call.Keys * call.Dim));
+                keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true));
+            }
+
+            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
+            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
+            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense: null, slopes is not null));
         }
         catch
         {
@@ -53,7 +61,12 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     public void Run()
     {
         Array.Clear(counters);
-        keys.Run();
+        if (keys is not null)
+        {
+            call.Tables = keys;
+            keys.Run();
+        }
+
         slopes?.Run();
         nextItem = 0;
         pool.Run(this);
@@ -65,20 +78,29 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         WorkerScratch s = scratch[worker];
         TileCounters local = default;
         int tiles = QueryBlock.Count(call.Queries, QueryBlock.TileRows);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Heads * tiles; item = Interlocked.Increment(ref nextItem) - 1)
+        int parts = QueryBlock.Count(call.Group, headsPerTile);
+        int items = call.KvHeads * parts * tiles;
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
         {
+            int part = item % (call.KvHeads * parts);
+            int firstHead = part % parts * headsPerTile;
             Tile tile = new()
             {
-                Head = item % call.Heads,
-                FirstQuery = (tiles - 1 - (item / call.Heads)) * QueryBlock.TileRows,
+                Head = (part / parts * call.Group) + firstHead,
+                FirstQuery = (tiles - 1 - (item / (call.KvHeads * parts))) * QueryBlock.TileRows,
                 Scores = s.Scores,
                 ScoreStride = s.ScoreStride,
                 Q8 = s.Q8,
                 RowScales = s.RowScales,
                 ScoreUnit = 1 << shift,
             };
-            tile.Rows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
-            Score(worker, tile);
+            tile.HeadRows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
+            tile.Rows = tile.HeadRows * Math.Min(headsPerTile, call.Group - firstHead);
+            if (call.Visible(tile.FirstQuery + tile.HeadRows - 1) >= call.KeepAllBelow)
+            {
+                Score(worker, tile);
+            }
+
             stage.Process(worker, tile, s, ref local);
         }
 
@@ -107,23 +129,27 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     {
         int kvHead = tile.Head / call.Group;
         long time = StageClock.Now;
-        quantize.Queries(
-            call.Query(tile.Head, tile.FirstQuery),
-            call.QRowStride,
-            tile.Rows,
-            call.Dim,
-            keys.Power + ((nint)kvHead * call.Dim),
-            sigma0,
-            tile.Q8,
-            call.Dim,
-            tile.RowScales);
+        for (int row = 0; row < tile.Rows; row += tile.HeadRows)
+        {
+            quantize.Queries(
+                call.Query(tile.HeadOf(row), tile.FirstQuery),
+                call.QRowStride,
+                tile.HeadRows,
+                call.Dim,
+                call.Tables.Power + ((nint)kvHead * call.Dim),
+                sigma0,
+                tile.Q8 + ((nint)row * call.Dim),
+                call.Dim,
+                tile.RowScales + row);
+        }
+
         time = clock.Add(worker, Stage.Quantize, time);
         scores.Scores(
             tile.Q8,
             call.Dim,
             tile.Rows,
-            keys.Packed(kvHead),
-            call.Visible(tile.FirstQuery + tile.Rows - 1),
+            call.Tables.Packed(kvHead),
+            call.Visible(tile.FirstQuery + tile.HeadRows - 1),
             call.Dim,
             shift,
             tile.Scores,

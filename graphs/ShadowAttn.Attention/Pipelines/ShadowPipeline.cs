@@ -17,7 +17,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
-    private readonly KeyPreparation keys;
+    private readonly KeyPreparation? keys;
     private readonly TailSlopes? slopes;
     private readonly TileStage stage;
     private readonly PilotQueue queue;
@@ -27,13 +27,17 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly OwnedResources owned = new();
     private readonly PilotMemory memory = new();
     private readonly string memoryDescription;
-    private readonly PilotBinding[] bindings;
+    private readonly Dictionary<KvCache, PilotBinding[]> cacheBindings = [];
+    private readonly int[] rungs;
+    private readonly Predicate<int> fits;
+    private PilotBinding[] bindings;
+    private int rung;
     private readonly UnmanagedBuffer[] q8;
     private readonly UnmanagedBuffer[] rowScales;
     private readonly UnmanagedBuffer[] scores;
     private readonly WorkerScratch[] scratch;
     private readonly TileCounters[] counters;
-    private readonly PilotBucketUse[] buckets;
+    private readonly PilotBucketUse[][] buckets;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly float sigma0;
     private int current;
@@ -46,34 +50,45 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         this.call = call;
         this.pool = pool;
         this.clock = clock;
+        fits = keyCount => keyCount >= call.Keys;
         bool tail = options.Tail != TailCompensation.None;
         scales = options.Buckets == PilotBuckets.Paper ? PilotScales.Calibrate(call) : null;
         sigma0 = UniversalPilot.Sigma0(call.Dim);
-        PilotShape shape = new(call.Heads, call.KvHeads, call.Queries, call.Keys, call.Dim, call.Causal);
+        int capacity = call.Cache?.Capacity ?? call.Keys;
+        PilotShape shape = new(call.Heads, call.KvHeads, call.Queries, capacity, call.Dim, call.Causal && call.Cache is null);
         blockQueries = shape.BlockQueries;
         int rows = shape.Rows;
         int paddedKeys = shape.PaddedKeys;
+        rungs = call.Cache is null ? [0] : Rungs(capacity);
         units = Plan(shape, graphs);
-        buckets = Uses(units);
+        buckets = [.. rungs.Select((_, rung) => Uses(units, rung))];
         counters = new TileCounters[pool.Threads];
         try
         {
-            UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => memory.Allocate((long)paddedKeys * call.Dim));
             q8 = owned.Own(Slots, _ => memory.Allocate((long)rows * call.Dim));
             scores = owned.Own(Slots, _ => memory.Allocate((long)rows * paddedKeys));
             rowScales = owned.Own(Slots, _ => UnmanagedBuffer.Allocate((long)rows * sizeof(float)));
-            bindings = owned.Own(units.Length, i => units[i].Graph.Bind(memory, q8[i % Slots], k8[units[i].KvHead], scores[i % Slots]));
+            if (call.Cache is null)
+            {
+                UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => memory.Allocate((long)paddedKeys * call.Dim));
+                keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false));
+                bindings = owned.Own(units.Length, i => Bind(i, k8[units[i].KvHead]));
+            }
+            else
+            {
+                bindings = BindCache(call.Cache);
+            }
+
             memoryDescription = memory.Description;
-            keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false));
-            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, keys, pool, clock)) : null;
-            stage = new TileStage(call, keys, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
+            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
+            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
             scratch = owned.Own(
-                pool.Threads, _ => new WorkerScratch(call.Keys, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null));
+                pool.Threads, _ => new WorkerScratch(capacity, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null));
             queue = owned.Own(new PilotQueue(Slots));
         }
         catch
         {
-            owned.Dispose();
+            Dispose();
             throw;
         }
     }
@@ -87,12 +102,18 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         Array.Clear(counters);
         exposedTicks = 0;
         queue.Restart(Profile);
-        if (scales is not null)
+        if (keys is not null)
         {
-            scales.Key.CopyTo(new Span<float>(keys.KeyScale, call.KvHeads));
+            call.Tables = keys;
+            scales?.Key.CopyTo(new Span<float>(keys.KeyScale, call.KvHeads));
+            keys.Run();
+        }
+        else
+        {
+            bindings = cacheBindings.TryGetValue(call.Cache!, out PilotBinding[]? bound) ? bound : BindCache(call.Cache!);
+            rung = Array.FindLastIndex(rungs, fits);
         }
 
-        keys.Run();
         try
         {
             Submit(0);
@@ -136,7 +157,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         }
 
         report.ExposedEstimateMilliseconds = exposedTicks * 1000.0 / Stopwatch.Frequency;
-        report.Buckets = buckets;
+        report.Buckets = buckets[rung];
         report.PilotMemory = memoryDescription;
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
@@ -146,32 +167,87 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
-    public void Dispose() => owned.Dispose();
+    public void Forget(KvCache cache)
+    {
+        if (cacheBindings.Remove(cache, out PilotBinding[]? bound))
+        {
+            Array.ForEach(bound, b => b.Dispose());
+        }
+    }
 
-    private static PilotBucketUse[] Uses(Unit[] units) =>
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (PilotBinding[] bound in cacheBindings.Values)
+        {
+            Array.ForEach(bound, b => b.Dispose());
+        }
+
+        cacheBindings.Clear();
+        owned.Dispose();
+    }
+
+    /// <summary>
+    /// The key buckets of a cache's graphs: of its capacity, half, a quarter and an eighth of it, so that a cache which is mostly empty does not cost
+    /// what a full one does. A call takes the smallest that holds its keys.
+    /// </summary>
+    private static int[] Rungs(int capacity) =>
+        [.. Enumerable.Range(0, 4).Select(i => ShapeBuckets.Keys(Math.Max(capacity >> i, 1))).Distinct()];
+
+    private static PilotBucketUse[] Uses(Unit[] units, int rung) =>
     [
-        .. units.GroupBy(u => u.Graph.Spec).Select(g => new PilotBucketUse(
+        .. units.GroupBy(u => u.Graphs[rung].Spec).Select(g => new PilotBucketUse(
             g.Key.Rows, g.Key.Keys, g.Key.QueryScale, g.Key.KeyScale, g.Key.OutputScale, g.Count())),
     ];
 
     private Unit[] Plan(PilotShape shape, PilotGraphSet graphs)
     {
         int blocks = shape.Blocks;
-        var specs = new PilotGraphSpec[call.KvHeads * blocks];
+        var specs = new PilotGraphSpec[call.KvHeads * blocks * rungs.Length];
         for (int i = 0; i < specs.Length; i++)
         {
-            specs[i] = Spec(shape, i / blocks, i % blocks);
+            int unit = i / rungs.Length;
+            specs[i] = Spec(shape, unit / blocks, unit % blocks);
+            specs[i] = rungs[i % rungs.Length] > 0 ? specs[i] with { Keys = rungs[i % rungs.Length] } : specs[i];
         }
 
         PilotGraph[] composed = graphs.Get(specs);
         return
         [
-            .. composed.Select((graph, i) =>
+            .. composed.Chunk(rungs.Length).Select((ofUnit, i) =>
             {
                 int first = i % blocks * blockQueries;
-                return new Unit(i / blocks, first, Math.Min(blockQueries, call.Queries - first), graph);
+                return new Unit(i / blocks, first, Math.Min(blockQueries, call.Queries - first), ofUnit);
             }),
         ];
+    }
+
+    private PilotBinding Bind(int index, UnmanagedBuffer k8)
+    {
+        int unit = index / rungs.Length;
+        return units[unit].Graphs[index % rungs.Length].Bind(memory, q8[unit % Slots], k8, scores[unit % Slots]);
+    }
+
+    /// <summary>Binds the graphs to a cache's keys; once per cache.</summary>
+    private PilotBinding[] BindCache(KvCache cache)
+    {
+        List<PilotBinding> bound = [];
+        try
+        {
+            for (int i = 0; i < units.Length * rungs.Length; i++)
+            {
+                bound.Add(Bind(i, cache.Tables.K8Buffer(units[i / rungs.Length].KvHead)));
+            }
+        }
+        catch
+        {
+            bound.ForEach(b => b.Dispose());
+            throw;
+        }
+
+        PilotBinding[] result = [.. bound];
+        cacheBindings.Add(cache, result);
+        return result;
     }
 
     private PilotGraphSpec Spec(PilotShape shape, int kvHead, int block) => scales is { } paper
@@ -181,7 +257,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private void Submit(int unit)
     {
         Start(unit, forQuantizing: true);
-        queue.Submit(bindings[unit]);
+        queue.Submit(bindings[(unit * rungs.Length) + rung]);
     }
 
     private void Start(int unit, bool forQuantizing)
@@ -214,7 +290,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             }
             else
             {
-                float* power = keys.Power + ((nint)u.KvHead * call.Dim);
+                float* power = call.Tables.Power + ((nint)u.KvHead * call.Dim);
                 quantize.Queries(query, call.QRowStride, rows, call.Dim, power, sigma0, destination, call.Dim, scale);
             }
         }
@@ -226,7 +302,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     {
         Unit u = units[current];
         int slot = current % Slots;
-        PilotGraphSpec spec = u.Graph.Spec;
+        PilotGraphSpec spec = u.Graphs[rung].Spec;
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
         for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles; item = Interlocked.Increment(ref nextItem) - 1)
         {
@@ -248,5 +324,5 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         }
     }
 
-    private readonly record struct Unit(int KvHead, int FirstQuery, int Queries, PilotGraph Graph);
+    private readonly record struct Unit(int KvHead, int FirstQuery, int Queries, PilotGraph[] Graphs);
 }

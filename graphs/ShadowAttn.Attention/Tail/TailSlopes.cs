@@ -16,34 +16,35 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
     private const int Channels = 48;
 
     private readonly AttentionCall call;
-    private readonly KeyPreparation keys;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
     private readonly DenseProductKernel product = DenseProduct.Kernels.Best.Kernel;
     private readonly UnmanagedBuffer slopes;
     private readonly UnmanagedBuffer keySums;
     private readonly UnmanagedBuffer[] blocks;
-    private readonly int firstIndex;
-    private readonly int count;
+    private readonly int capacity;
+    private int firstIndex;
+    private int count;
+    private int basePosition;
+    private bool fromCache;
     private readonly int ranges;
     private bool adding;
     private int nextItem;
 
     /// <param name="call">The call's tensors.</param>
-    /// <param name="keys">The means of the keys and the prefix sums of the values.</param>
     /// <param name="pool">The workers.</param>
     /// <param name="clock">Where the time goes to.</param>
-    public TailSlopes(AttentionCall call, KeyPreparation keys, WorkerPool pool, StageClock clock)
+    public TailSlopes(AttentionCall call, WorkerPool pool, StageClock clock)
     {
         this.call = call;
-        this.keys = keys;
         this.pool = pool;
         this.clock = clock;
-        firstIndex = TailBlocks.Index(TailBlocks.Position(call.Visible(0)));
-        count = TailBlocks.Index(TailBlocks.Position(call.Visible(call.Queries - 1))) - firstIndex + 1;
+        capacity = call.Cache is null
+            ? TailBlocks.Index(TailBlocks.Position(call.Visible(call.Queries - 1))) - TailBlocks.Index(TailBlocks.Position(call.Visible(0))) + 1
+            : (call.Queries / TailBlocks.Block) + 2;
         ranges = (call.Dim + Channels - 1) / Channels;
-        slopes = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * count * call.Dim * call.Dim * sizeof(float)));
-        keySums = UnmanagedBuffer.Allocate((nint)call.KvHeads * count * call.Dim * sizeof(float));
+        slopes = UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * capacity * call.Dim * call.Dim * sizeof(float)));
+        keySums = UnmanagedBuffer.Allocate((nint)call.KvHeads * capacity * call.Dim * sizeof(float));
         blocks = new UnmanagedBuffer[pool.Threads];
         for (int i = 0; i < blocks.Length; i++)
         {
@@ -52,13 +53,27 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
     }
 
     /// <summary>C of a KV head over the first <paramref name="position"/> keys.</summary>
-    public float* Slope(int kvHead, int position) => Slot(kvHead, TailBlocks.Index(position) - firstIndex);
+    public float* Slope(int kvHead, int position) =>
+        fromCache ? call.Cache!.Slopes!.Finished(kvHead) : Slot(kvHead, TailBlocks.Index(position) - firstIndex);
 
-    /// <summary>Computes all of them; the keys' means and the values' prefix sums must be there.</summary>
+    /// <summary>Computes all of them; the keys' means and the values' prefix sums must be there. A cache's running sums are continued.</summary>
     public void Run()
     {
+        int first = TailBlocks.Position(call.Visible(0));
+        int last = TailBlocks.Position(call.Visible(call.Queries - 1));
+        CachedSlopes? cached = call.Cache?.Slopes;
+        fromCache = cached is not null && first == last && cached.FinishedPosition == last;
+        if (last == 0 || last < call.KeepAllBelow || fromCache)
+        {
+            return;
+        }
+
+        firstIndex = TailBlocks.Index(first);
+        count = TailBlocks.Index(last) - firstIndex + 1;
+        basePosition = cached?.Base(first) ?? 0;
         Start(add: true);
         Start(add: false);
+        cached?.Finish(first, last);
     }
 
     /// <inheritdoc/>
@@ -102,9 +117,9 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         pool.Run(this);
     }
 
-    private float* Slot(int kvHead, int slot) => (float*)slopes.Pointer + ((((nint)kvHead * count) + slot) * call.Dim * call.Dim);
+    private float* Slot(int kvHead, int slot) => (float*)slopes.Pointer + ((((nint)kvHead * capacity) + slot) * call.Dim * call.Dim);
 
-    private float* KeySums(int kvHead, int slot) => (float*)keySums.Pointer + ((((nint)kvHead * count) + slot) * call.Dim);
+    private float* KeySums(int kvHead, int slot) => (float*)keySums.Pointer + ((((nint)kvHead * capacity) + slot) * call.Dim);
 
     /// <summary>Σ (k - mean)vᵀ and Σ (k - mean) of the keys between a slot's position and the one before, for a range of key channels.</summary>
     private void Add(int kvHead, int slot, int firstChannel, float* block)
@@ -114,11 +129,21 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         float* sums = KeySums(kvHead, slot) + firstChannel;
         float* matrix = Slot(kvHead, slot) + ((nint)firstChannel * dim);
         float* widened = block + (TailBlocks.Block * Channels);
-        new Span<float>(sums, channels).Clear();
-        new Span<float>(matrix, channels * dim).Clear();
-        float* mean = keys.Mean + ((nint)kvHead * dim) + firstChannel;
+        if (slot == 0 && basePosition > 0)
+        {
+            float* before = call.Cache!.Slopes!.Sums(kvHead, basePosition);
+            Copy(before + ((nint)firstChannel * dim), matrix, channels * dim);
+            Copy(before + ((nint)dim * dim) + firstChannel, sums, channels);
+        }
+        else
+        {
+            new Span<float>(sums, channels).Clear();
+            new Span<float>(matrix, channels * dim).Clear();
+        }
+
+        float* mean = call.Tables.Mean + ((nint)kvHead * dim) + firstChannel;
         int end = TailBlocks.PositionOf(firstIndex + slot);
-        for (int key = slot == 0 ? 0 : TailBlocks.PositionOf(firstIndex + slot - 1); key < end; key += TailBlocks.Block)
+        for (int key = slot == 0 ? basePosition : TailBlocks.PositionOf(firstIndex + slot - 1); key < end; key += TailBlocks.Block)
         {
             KvRows k = Widen(call.KeyRows(kvHead).From(key), widened);
             KvRows v = Widen(call.ValueRows(kvHead).From(key), widened + (TailBlocks.Block * dim));
@@ -159,7 +184,12 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
             int position = TailBlocks.PositionOf(firstIndex + slot);
             if (position > 0)
             {
-                double* values = keys.ValuePrefix(kvHead, position / KeyPreparation.ValueBlock);
+                if (call.Cache?.Slopes is { } cached)
+                {
+                    Store(cached, kvHead, slot, position, firstChannel, channels);
+                }
+
+                double* values = call.Tables.ValuePrefix(kvHead, position / KeyTables.ValueBlock);
                 for (int d = 0; d < dim; d++)
                 {
                     valueMeans[d] = (float)(values[d] / position);
@@ -171,7 +201,33 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
                 }
             }
         }
+
+        if (call.Cache?.Slopes is { } finished)
+        {
+            nint offset = (nint)firstChannel * dim;
+            Copy(Slot(kvHead, count - 1) + offset, finished.Finished(kvHead) + offset, channels * dim);
+        }
     }
+
+    /// <summary>Running sums that later calls start from.</summary>
+    private void Store(CachedSlopes cached, int kvHead, int slot, int position, int firstChannel, int channels)
+    {
+        int dim = call.Dim;
+        nint offset = (nint)firstChannel * dim;
+        for (int copy = 0; copy < 2; copy++)
+        {
+            if (copy == 0 ? slot != count - 1 : !cached.IsCoarse(position))
+            {
+                continue;
+            }
+
+            float* target = copy == 0 ? cached.Newest(kvHead) : cached.Coarsely(kvHead, position);
+            Copy(Slot(kvHead, slot) + offset, target + offset, channels * dim);
+            Copy(KeySums(kvHead, slot) + firstChannel, target + ((nint)dim * dim) + firstChannel, channels);
+        }
+    }
+
+    private static void Copy(float* from, float* to, int n) => new ReadOnlySpan<float>(from, n).CopyTo(new Span<float>(to, n));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Centre(float* k, float* mean, int channels, float* row, float* sums)

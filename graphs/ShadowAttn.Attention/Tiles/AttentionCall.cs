@@ -23,6 +23,15 @@ internal sealed unsafe class AttentionCall
     public nint OHeadStride;
     public nint ORowStride;
 
+    /// <summary>The cache that holds K and V; null when they are the caller's tensors.</summary>
+    public KvCache? Cache;
+
+    /// <summary>The quantised keys and what goes with them; set by the pipeline, or the cache's.</summary>
+    public KeyTables Tables = null!;
+
+    /// <summary>Rows that see fewer keys keep all of them.</summary>
+    public int KeepAllBelow;
+
     /// <summary>Receives the kept keys of each row as bits, [heads, queries, words]; null when nobody asks.</summary>
     public KeptKeys? Kept;
 

@@ -7,13 +7,10 @@ namespace ShadowAttn.Attention;
 /// Keys to INT8 and the running sums of the values, for all KV heads, by all workers. Sums are taken over fixed chunks and added in order, so
 /// that results do not depend on the number of threads.
 /// </summary>
-internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
+internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
 {
     /// <summary>Keys per work item; a multiple of every variant's key tile.</summary>
     private const int Chunk = 256;
-
-    /// <summary>Keys between two stored prefix sums of the values.</summary>
-    public const int ValueBlock = 64;
 
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
@@ -75,29 +72,20 @@ internal sealed unsafe class KeyPreparation : IWorkerJob, IDisposable
         Quantize,
     }
 
-    /// <summary>[kvHeads, dim]: the channel means; zero where keys are not centred.</summary>
-    public float* Mean { get; }
-
-    /// <summary>[kvHeads, dim]: mean over keys of k8².</summary>
-    public float* Power { get; }
-
-    /// <summary>[kvHeads]: what one step of k8 means. Set by the caller before <see cref="Run()"/> when keys are not centred.</summary>
-    public float* KeyScale { get; }
-
     private float* ChunkMax { get; }
 
     private double* ChunkSums { get; }
 
-    /// <summary>The quantised keys of one KV head, [keys, dim].</summary>
-    public sbyte* K8(int kvHead) => (sbyte*)k8[kvHead].Pointer;
+    /// <inheritdoc/>
+    public override sbyte* K8(int kvHead) => (sbyte*)k8[kvHead].Pointer;
 
-    /// <summary>The keys of one KV head as the CPU's score kernel wants them.</summary>
-    public byte* Packed(int kvHead) => (byte*)packedKeys.Pointer + (kvHead * packedStride);
+    /// <inheritdoc/>
+    public override byte* Packed(int kvHead) => (byte*)packedKeys.Pointer + (kvHead * packedStride);
 
-    /// <summary>Σ of the first block·<see cref="ValueBlock"/> values of a KV head, [dim].</summary>
-    public double* ValuePrefix(int kvHead, int block) => (double*)values.Pointer + ((((nint)kvHead * valueBlocks) + block) * call.Dim);
+    /// <inheritdoc/>
+    public override double* ValuePrefix(int kvHead, int block) => (double*)values.Pointer + ((((nint)kvHead * valueBlocks) + block) * call.Dim);
 
-    /// <summary>Runs all phases; the scales come from the data.</summary>
+    /// <summary>Runs all phases; the scales come from the data, unless keys are not centred: then the caller has set them.</summary>
     public void Run()
     {
         if (centre || valueSums)

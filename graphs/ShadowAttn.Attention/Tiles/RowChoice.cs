@@ -29,6 +29,9 @@ internal unsafe struct RowPilot
     /// <summary>Number of visible keys.</summary>
     public int Visible;
 
+    /// <summary>Whether the row keeps all of them, whatever the pilot says.</summary>
+    public bool KeepAll;
+
     /// <summary>The quantised query [dim].</summary>
     public sbyte* Q8;
 

@@ -16,14 +16,23 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
 
     /// <summary>Selects one row into <paramref name="mask"/>.</summary>
     /// <param name="row">The row.</param>
+    /// <param name="outliers">Keys whose products are in larger steps; their scores are not any more.</param>
     /// <param name="scratch">The worker's scratch.</param>
     /// <param name="mask">Receives ⌈visible/64⌉ words.</param>
     /// <param name="guess">The threshold of the row before; receives this row's.</param>
     /// <param name="rescored">Incremented when the row was ordered again.</param>
-    public RowChoice Select(in RowPilot row, WorkerScratch scratch, ulong* mask, ref int guess, ref int rescored)
+    public RowChoice Select(
+        in RowPilot row, ReadOnlySpan<KeyOutlier> outliers, WorkerScratch scratch, ulong* mask, ref int guess, ref int rescored)
     {
         RowChoice choice = default;
         int reference;
+        if (row.KeepAll)
+        {
+            choice.Kept = row.Visible;
+            KeepAll(mask, row.Visible);
+            return choice;
+        }
+
         if (keep.IsMass)
         {
             choice.Kept = ByMass(row, scratch, mask, out reference);
@@ -43,7 +52,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             reference = result.Threshold;
             if (result.Threshold == Saturated && result.Ties > choice.Kept)
             {
-                Rescore(row, choice.Kept, scratch, mask);
+                Rescore(row, outliers, choice.Kept, scratch, mask);
                 rescored++;
             }
         }
@@ -93,14 +102,21 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
     }
 
     /// <summary>Orders the saturated keys by their products. No other key can be among the kept: its product is smaller.</summary>
-    private void Rescore(in RowPilot row, int kept, WorkerScratch scratch, ulong* mask)
+    private void Rescore(in RowPilot row, ReadOnlySpan<KeyOutlier> outliers, int kept, WorkerScratch scratch, ulong* mask)
     {
         int count = 0;
         for (int i = 0; i < row.Visible; i++)
         {
             if (row.Scores[i] == Saturated)
             {
-                int product = VectorDot.Int8(row.Q8, row.K8 + ((nint)i * dim), dim);
+                while (!outliers.IsEmpty && outliers[0].Key < i)
+                {
+                    outliers = outliers[1..];
+                }
+
+                int shift = !outliers.IsEmpty && outliers[0].Key == i ? outliers[0].Shift : 0;
+                long exact = (long)VectorDot.Int8(row.Q8, row.K8 + ((nint)i * dim), dim) << shift;
+                int product = (int)Math.Clamp(exact, int.MinValue, int.MaxValue);
                 scratch.Sort[count++] = ((ulong)(uint)(product ^ int.MinValue) << 32) | (uint)i;
             }
         }

@@ -11,6 +11,9 @@ internal unsafe struct Tile
     public int FirstQuery;
     public int Rows;
 
+    /// <summary>Rows of each head where the tile goes over several heads of a group; 0 where all are of <see cref="Head"/>.</summary>
+    public int HeadRows;
+
     /// <summary>Pilot scores [Rows, visible keys of the last row].</summary>
     public sbyte* Scores;
 
@@ -25,10 +28,16 @@ internal unsafe struct Tile
 
     /// <summary>What one score means in units of q8·k8: 2^b for the universal pilot.</summary>
     public float ScoreUnit;
+
+    /// <summary>The query head of a row.</summary>
+    public readonly int HeadOf(int row) => HeadRows == 0 ? Head : Head + (row / HeadRows);
+
+    /// <summary>The query of a row.</summary>
+    public readonly int QueryOf(int row) => FirstQuery + (HeadRows == 0 ? row : row % HeadRows);
 }
 
 /// <summary>Selection and exact attention for a tile of rows whose pilot scores are there.</summary>
-internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, RowSelector selector, StageClock clock, bool tail, TailSlopes? slopes)
+internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector, StageClock clock, bool tail, TailSlopes? slopes)
 {
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly GatherAttentionKernel gather = GatherAttention.Kernels.Best.Kernel;
@@ -67,17 +76,21 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
     private void SelectRows(in Tile tile, WorkerScratch scratch, ref TileCounters counters)
     {
         int kvHead = tile.Head / call.Group;
+        KeyTables keys = call.Tables;
         float* mean = keys.Mean + ((nint)kvHead * call.Dim);
+        ReadOnlySpan<KeyOutlier> outliers = keys.Outliers(kvHead);
         int guess = counters.Guess;
         int rescored = 0;
         for (int row = 0; row < tile.Rows; row++)
         {
-            int query = tile.FirstQuery + row;
-            float* q = call.Query(tile.Head, query);
+            int head = tile.HeadOf(row);
+            int query = tile.QueryOf(row);
+            float* q = call.Query(head, query);
             RowPilot pilot = new()
             {
                 Scores = tile.Scores + (row * tile.ScoreStride),
                 Visible = call.Visible(query),
+                KeepAll = call.Visible(query) < call.KeepAllBelow,
                 Q8 = tile.Q8 + ((nint)row * call.Dim),
                 K8 = keys.K8(kvHead),
                 Query = q,
@@ -85,19 +98,40 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
                 Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale,
                 Origin = VectorDot.Float(q, mean, call.Dim) * call.Scale,
             };
+            RescaleOutliers(pilot, outliers);
             ulong* mask = scratch.Masks + ((nint)row * scratch.Words);
-            RowChoice choice = selector.Select(pilot, scratch, mask, ref guess, ref rescored);
+            RowChoice choice = selector.Select(pilot, outliers, scratch, mask, ref guess, ref rescored);
             scratch.Choices[row] = choice;
             counters.Kept += choice.Kept;
             if (call.Kept is { } kept)
             {
                 counters.Saturated += new ReadOnlySpan<sbyte>(pilot.Scores, pilot.Visible).Count((sbyte)127);
-                new ReadOnlySpan<ulong>(mask, (pilot.Visible + 63) / 64).CopyTo(kept.Row(tile.Head, query));
+                new ReadOnlySpan<ulong>(mask, (pilot.Visible + 63) / 64).CopyTo(kept.Row(head, query));
             }
         }
 
         counters.Guess = guess;
         counters.Rescored += rescored;
+    }
+
+    /// <summary>Brings the scores of keys that were quantised in larger steps to the steps of the others.</summary>
+    private static void RescaleOutliers(in RowPilot pilot, ReadOnlySpan<KeyOutlier> outliers)
+    {
+        if (pilot.KeepAll)
+        {
+            return;
+        }
+
+        foreach (KeyOutlier outlier in outliers)
+        {
+            if (outlier.Key >= pilot.Visible)
+            {
+                break;
+            }
+
+            ref sbyte score = ref pilot.Scores[outlier.Key];
+            score = (sbyte)Math.Clamp(score << outlier.Shift, -128, 127);
+        }
     }
 
     /// <summary>The mean of the values that each row sees: the nearest prefix sum, then one row more at a time.</summary>
@@ -109,12 +143,12 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
         int added = 0;
         for (int row = 0; row < tile.Rows; row++)
         {
-            int visible = call.Visible(tile.FirstQuery + row);
-            if (row == 0)
+            int visible = call.Visible(tile.QueryOf(row));
+            if (row == 0 || visible < added)
             {
-                int block = visible / KeyPreparation.ValueBlock;
-                new ReadOnlySpan<double>(keys.ValuePrefix(kvHead, block), dim).CopyTo(new Span<double>(scratch.Sums, dim));
-                added = block * KeyPreparation.ValueBlock;
+                int block = visible / KeyTables.ValueBlock;
+                new ReadOnlySpan<double>(call.Tables.ValuePrefix(kvHead, block), dim).CopyTo(new Span<double>(scratch.Sums, dim));
+                added = block * KeyTables.ValueBlock;
             }
 
             KvRows next = scratch.Widen(values.From(added), visible - added, dim);
@@ -136,13 +170,15 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
         int kvHead = tile.Head / call.Group;
         for (int row = 0, next; row < tile.Rows; row = next)
         {
-            int position = TailBlocks.Position(call.Visible(tile.FirstQuery + row));
-            for (next = row; next < tile.Rows && TailBlocks.Position(call.Visible(tile.FirstQuery + next)) == position; next++)
+            int position = TailBlocks.Position(call.Visible(tile.QueryOf(row)));
+            bool needed = false;
+            for (next = row; next < tile.Rows && TailBlocks.Position(call.Visible(tile.QueryOf(next))) == position; next++)
             {
-                ScaleRow(call.Query(tile.Head, tile.FirstQuery + next), scratch.Choices[next].TailSlope, dim, scratch.SlopeQueries + ((nint)next * dim));
+                ScaleRow(call.Query(tile.HeadOf(next), tile.QueryOf(next)), scratch.Choices[next].TailSlope, dim, scratch.SlopeQueries + ((nint)next * dim));
+                needed |= scratch.Choices[next].TailSlope != 0;
             }
 
-            if (position > 0)
+            if (position > 0 && needed)
             {
                 nint offset = (nint)row * dim;
                 float* slope = tailSlopes.Slope(kvHead, position);
@@ -176,13 +212,12 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
     private GatherArguments Pair(in Tile tile, int row, WorkerScratch scratch, ref int* lists, ref float* gatherScratch)
     {
         int kvHead = tile.Head / call.Group;
-        int query = tile.FirstQuery + row;
         bool pair = row + 1 < tile.Rows;
         int kept0 = scratch.Choices[row].Kept;
         int kept1 = pair ? scratch.Choices[row + 1].Kept : 0;
         ulong* mask0 = scratch.Masks + ((nint)row * scratch.Words);
         ulong* mask1 = mask0 + scratch.Words;
-        int words = (call.Visible(query) + 63) / 64;
+        int words = (call.Visible(tile.QueryOf(row)) + 63) / 64;
         int* first = lists + Math.Min(kept0, kept1) + TopKSelect.ListSlack;
         GatherArguments arguments = new()
         {
@@ -198,12 +233,13 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
         };
         if (pair)
         {
-            int words1 = (call.Visible(query + 1) + 63) / 64;
-            if (words1 > words)
+            int words1 = (call.Visible(tile.QueryOf(row + 1)) + 63) / 64;
+            for (; words < words1; words++)
             {
                 mask0[words] = 0;
-                words = words1;
             }
+
+            new Span<ulong>(mask1 + words1, words - words1).Clear();
 
             arguments.Row1 = Row(tile, row + 1, scratch);
         }
@@ -223,11 +259,11 @@ internal sealed unsafe class TileStage(AttentionCall call, KeyPreparation keys, 
 
     private GatherRow Row(in Tile tile, int row, WorkerScratch scratch) => new()
     {
-        Query = call.Query(tile.Head, tile.FirstQuery + row),
-        Output = call.Output(tile.Head, tile.FirstQuery + row),
+        Query = call.Query(tile.HeadOf(row), tile.QueryOf(row)),
+        Output = call.Output(tile.HeadOf(row), tile.QueryOf(row)),
         TailSum = scratch.Choices[row].TailSum,
         TailLogit = scratch.Choices[row].TailLogit,
-        TailLimit = call.Visible(tile.FirstQuery + row) - scratch.Choices[row].Kept,
+        TailLimit = call.Visible(tile.QueryOf(row)) - scratch.Choices[row].Kept,
         TailValue = scratch.TailValues + ((nint)row * call.Dim),
     };
 }

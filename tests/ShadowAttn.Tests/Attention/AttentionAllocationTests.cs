@@ -45,4 +45,45 @@ public sealed class AttentionAllocationTests
 
         Assert.Equal(live, UnmanagedBuffer.Live);
     }
+
+    [Theory]
+    [InlineData(AttentionMode.Dense)]
+    [InlineData(AttentionMode.ShadowCpu)]
+    [InlineData(AttentionMode.Shadow)]
+    public void PrefillAndDecodeWithACacheAllocateNothing(AttentionMode mode)
+    {
+        LiveAllocations live = UnmanagedBuffer.Live;
+        using (SoftHtpBackend soft = SoftHtpBackend.Create(new SoftHtpOptions { Threads = 1 }))
+        using (QnnLibrary library = soft.CreateLibrary())
+        using (QnnBackend backend = QnnBackend.Open(library))
+        using (var data = new AttentionCase(4, 2, 400, 400, 64, seed: 2))
+        using (var attention = new ShadowAttention(backend, data.Options with { Mode = mode, Threads = 1 }))
+        using (KvCache cache = attention.CreateCache(400))
+        {
+            var allocated = new long[4];
+            for (int i = 0; i < allocated.Length; i++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                cache.Truncate(0);
+                Next(cache, 300);
+                for (int step = 0; step < 30; step++)
+                {
+                    Next(cache, 1);
+                }
+
+                allocated[i] = GC.GetAllocatedBytesForCurrentThread() - before;
+            }
+
+            Assert.Equal(0, allocated.Min());
+
+            void Next(KvCache to, int count)
+            {
+                int first = to.Count;
+                to.Append(data.K.Slice(1, first, count), data.V.Slice(1, first, count));
+                attention.Compute(data.Q.Slice(1, first, count), to, data.O.Slice(1, first, count));
+            }
+        }
+
+        Assert.Equal(live, UnmanagedBuffer.Live);
+    }
 }

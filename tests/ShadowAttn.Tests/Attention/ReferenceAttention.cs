@@ -7,22 +7,14 @@ internal static class ReferenceAttention
 {
     /// <summary>One head. q [rows, dim], k and v [keys, dim]; visible[r] is the number of keys that row r sees.</summary>
     public static Result Run(
-        double[][] q, double[][] k, double[][] v, int[] visible, double scale, KeepRatio keep, int minKeys, TailCompensation tail)
+        double[][] q, double[][] k, double[][] v, int[] visible, double scale, KeepRatio keep, int minKeys, TailCompensation tail,
+        Quantised? quantised = null)
     {
         int dim = q[0].Length;
-        int keys = k.Length;
         int shift = (int)Math.Ceiling(Math.Log2(dim));
         double sigma0 = 127 * Math.Pow(2, shift) / 3;
-        double[] mean = Mean(k, keys);
-        double absMax = k.Max(row => row.Select((x, d) => Math.Abs(x - mean[d])).Max());
-        double keyScale = Math.Max(absMax, 1e-30) / 127;
-        double[][] k8 = [.. k.Select(row => row.Select((x, d) => Math.Round((x - mean[d]) / keyScale)).ToArray())];
-        double[] power = new double[dim];
-        for (int d = 0; d < dim; d++)
-        {
-            power[d] = k8.Average(row => row[d] * row[d]);
-        }
-
+        quantised ??= Quantise(k);
+        (double[] mean, double keyScale, double[] power, double[][] k8, int keepAllBelow, int[]? shifts) = quantised;
         var result = new Result(new double[q.Length][], new bool[q.Length][], 0);
         for (int r = 0; r < q.Length; r++)
         {
@@ -32,6 +24,12 @@ internal static class ReferenceAttention
             double[] q8 = [.. q[r].Select(x => Math.Round(x / queryScale))];
             double[] products = [.. Enumerable.Range(0, n).Select(i => Dot(q8, k8[i]))];
             double[] levels = [.. products.Select(p => Math.Clamp(Math.Floor((p / Math.Pow(2, shift)) + 0.5), -128, 127))];
+            if (shifts is not null)
+            {
+                products = [.. products.Select((p, i) => p * Math.Pow(2, shifts[i]))];
+                levels = [.. levels.Select((l, i) => Math.Clamp(l * Math.Pow(2, shifts[i]), -128, 127))];
+            }
+
             double step = queryScale * keyScale * Math.Pow(2, shift);
             double origin = Dot(q[r], mean);
             double[] estimate = [.. levels.Select(l => ((l * step) + origin) * scale)];
@@ -40,7 +38,11 @@ internal static class ReferenceAttention
 
             double[] orderBy = levels;
             int kept;
-            if (keep.IsMass)
+            if (n < keepAllBelow)
+            {
+                kept = n;
+            }
+            else if (keep.IsMass)
             {
                 orderBy = [.. estimate.Select((e, i) => levels[i] == 127 ? exact[i] : e)];
                 int[] byMass = Descending(orderBy);
@@ -78,6 +80,48 @@ internal static class ReferenceAttention
         }
 
         return result;
+    }
+
+    /// <summary>The pilot's keys by the definition: mean and scale of all keys.</summary>
+    public static Quantised Quantise(double[][] k)
+    {
+        double[] mean = Mean(k, k.Length);
+        double absMax = k.Max(row => row.Select((x, d) => Math.Abs(x - mean[d])).Max());
+        double keyScale = Math.Max(absMax, 1e-30) / 127;
+        double[][] k8 = [.. k.Select(row => row.Select((x, d) => Math.Round((x - mean[d]) / keyScale)).ToArray())];
+        return new Quantised(mean, keyScale, [.. mean.Select((_, d) => k8.Average(row => row[d] * row[d]))], k8, 0);
+    }
+
+    /// <summary>
+    /// The pilot's keys of a cache without calibration: mean, variance and base scale of the first keys; outliers in steps of their own; the scale
+    /// grows by 1.25 where there are too many of them.
+    /// </summary>
+    public static Quantised QuantiseCached(double[][] k)
+    {
+        int first = Math.Min(KvCache.StatisticsKeys, k.Length);
+        double[] mean = Mean(k, first);
+        double Distance(double[] row) => row.Select((x, d) => Math.Abs(x - mean[d])).Max();
+        double keyScale = Math.Max(k[..first].Max(Distance), 1e-30) / 127;
+        double[] distances = [.. k.Select(Distance)];
+        bool Beyond(double distance, double scale) => distance > scale * (127 * (1 + 1e-6));
+        for (int n = 1; n <= k.Length; n++)
+        {
+            while (distances[..n].Count(x => Beyond(x, keyScale)) > (n / 32) + 8)
+            {
+                keyScale *= 1.25;
+            }
+        }
+
+        int[] shifts = [.. distances.Select(x => Enumerable.Range(0, 20).First(s => !Beyond(x, keyScale * Math.Pow(2, s))))];
+
+        double[] power = [.. mean.Select((m, d) => k[..first].Average(row => (row[d] - m) * (row[d] - m)) / (keyScale * keyScale))];
+        return new Quantised(
+            mean,
+            keyScale,
+            power,
+            [.. k.Select((row, i) => row.Select((x, d) => Math.Round((x - mean[d]) / (keyScale * Math.Pow(2, shifts[i])))).ToArray())],
+            KvCache.StatisticsKeys,
+            shifts);
     }
 
     /// <summary>Positions by falling value; of equal values the larger index first.</summary>
@@ -170,6 +214,8 @@ internal static class ReferenceAttention
 
         return sum;
     }
+
+    internal sealed record Quantised(double[] Mean, double KeyScale, double[] Power, double[][] K8, int KeepAllBelow, int[]? Shifts = null);
 
     internal sealed record Result(double[][] Output, bool[][] Kept, int RescoredRows);
 }

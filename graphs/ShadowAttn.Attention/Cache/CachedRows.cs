@@ -1,0 +1,78 @@
+using ShadowAttn.Kernels;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Attention;
+
+/// <summary>Storage of a cache's keys or values, [kvHeads, capacity, dim], in one format.</summary>
+internal sealed unsafe class CachedRows : IDisposable
+{
+    private readonly UnmanagedBuffer buffer;
+    private readonly HalfConvertKernel convert = HalfConvert.Kernels.Best.Kernel;
+    private readonly int kvHeads;
+    private readonly int capacity;
+    private readonly int dim;
+    private readonly KvFormat format;
+
+    public CachedRows(int kvHeads, int capacity, int dim, KvFormat format)
+    {
+        this.kvHeads = kvHeads;
+        this.capacity = capacity;
+        this.dim = dim;
+        this.format = format;
+        buffer = UnmanagedBuffer.Allocate(checked((nint)kvHeads * capacity * dim * (format == KvFormat.F32 ? sizeof(float) : sizeof(ushort))));
+    }
+
+    /// <summary>The rows of a KV head, from the first on.</summary>
+    public KvRows Rows(int kvHead) => View(1).Rows(kvHead);
+
+    /// <summary>The first <paramref name="count"/> rows of all heads.</summary>
+    public KvView View(int count)
+    {
+        ReadOnlySpan<int> shape = [kvHeads, count, dim];
+        ReadOnlySpan<nint> strides = [(nint)capacity * dim, dim, 1];
+        return format switch
+        {
+            KvFormat.F32 => buffer.ViewAt<float>(0, shape, strides),
+            KvFormat.F16 => buffer.ViewAt<Half>(0, shape, strides),
+            _ => KvView.BF16(buffer.ViewAt<ushort>(0, shape, strides)),
+        };
+    }
+
+    /// <summary>Copies rows of any format to their place, rounding half to even.</summary>
+    /// <param name="kvHead">The KV head.</param>
+    /// <param name="first">The first row to write.</param>
+    /// <param name="source">The rows.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="widened">Room for fp32 [dim].</param>
+    public void Store(int kvHead, int first, in KvRows source, int count, float* widened)
+    {
+        KvRows target = Rows(kvHead).From(first);
+        for (int row = 0; row < count; row++)
+        {
+            KvRows from = source.From(row);
+            KvRows to = target.From(row);
+            if (from.Format == format)
+            {
+                nint bytes = (nint)dim * to.ElementBytes;
+                Buffer.MemoryCopy(from.Data, to.Data, bytes, bytes);
+                continue;
+            }
+
+            from.Widen(1, dim, widened, dim);
+            switch (format)
+            {
+                case KvFormat.F32:
+                    new ReadOnlySpan<float>(widened, dim).CopyTo(new Span<float>(to.Floats, dim));
+                    break;
+                case KvFormat.F16:
+                    convert.F32ToF16(widened, to.Shorts, dim);
+                    break;
+                default:
+                    convert.F32ToBf16(widened, to.Shorts, dim);
+                    break;
+            }
+        }
+    }
+
+    public void Dispose() => buffer.Dispose();
+}
