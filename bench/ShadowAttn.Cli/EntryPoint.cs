@@ -30,15 +30,16 @@ public static class EntryPoint
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">The arguments, without the program's name.</param>
     /// <param name="console">Where it writes.</param>
+    /// <param name="benchmarks">What the command <c>bench</c> can measure; null for this project's own operators.</param>
     /// <returns>The exit code.</returns>
-    public static int Run(string[] arguments, CommandConsole console)
+    public static int Run(string[] arguments, CommandConsole console, BenchRegistry? benchmarks = null)
     {
         Option<bool> verbose = CommonOptions.Verbose();
         var root = new RootCommand("Sparse attention for Arm CPUs with a Qualcomm NPU: the NPU guesses which keys matter, the CPU attends to them.")
         {
             verbose,
             RunCommandLine.Create(console, verbose),
-            BenchCommandLine.Create(console, BenchRegistry.Default),
+            BenchCommandLine.Create(console, benchmarks ?? BenchRegistry.Default),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),

@@ -1,41 +1,83 @@
 using System.CommandLine;
 using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Diagnosers;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Perfolizer.Horology;
+using ShadowAttn.Bench.Peers;
 using ShadowAttn.Bench.Suites;
+using ShadowAttn.Cli;
+using ShadowAttn.Cli.Bench;
 
 namespace ShadowAttn.Bench.Commands;
 
-/// <summary>BenchmarkDotNet suites of single operators.</summary>
+/// <summary>BenchmarkDotNet suites of the operators, with Markdown tables in BenchmarkDotNet.Artifacts/results.</summary>
 internal static class SuitesCommand
 {
+    private static readonly char[] s_separators = [','];
+
     public static Command Create()
     {
-        var operators = new Option<string[]>("--op")
-        {
-            Description = $"Operators: {string.Join(", ", OperatorSuites.ByOperator.Keys)}. All without this option.",
-            AllowMultipleArgumentsPerToken = true,
-        };
-        operators.AcceptOnlyFromAmong([.. OperatorSuites.ByOperator.Keys]);
+        var operators = new Option<string>("--op") { Description = "Operators or functions, as `bench --list` names them, with * for anything; all without it." };
+        var isas = new Option<string>("--isa") { Description = "Instruction sets of the variants; all without it." };
+        var shapes = new Option<string[]>("--shape") { Description = "Sizes, as for `bench`; the default ones without it." };
         var brief = new Option<bool>("--short") { Description = "Three short iterations in this process: a second per benchmark, and less exact." };
-        var command = new Command("suites", "Benchmarks every kernel variant that this machine has, by BenchmarkDotNet.") { operators, brief };
-        command.SetAction(result => Run(result.GetValue(operators), result.GetValue(brief)));
+        var disassemble = new Option<bool>("--disassemble") { Description = "Also write the code of the kernels that each benchmark runs." };
+        var command = new Command("suites", "Benchmarks kernel variants by BenchmarkDotNet.") { operators, isas, shapes, brief, disassemble };
+        command.SetAction(result =>
+        {
+            if (result.GetValue(brief) && result.GetValue(disassemble))
+            {
+                Console.Error.WriteLine("--disassemble needs a process of its own per benchmark; leave out --short");
+                return EntryPoint.BadInput;
+            }
+
+            try
+            {
+                OperatorSuite.Selected = Select(Split(result.GetValue(operators)), Split(result.GetValue(isas)) ?? ["all"], result.GetValue(shapes));
+            }
+            catch (InputException e)
+            {
+                Console.Error.WriteLine(e.Message);
+                return EntryPoint.BadInput;
+            }
+
+            return Run(result.GetValue(brief), result.GetValue(disassemble));
+        });
         return command;
     }
 
-    private static int Run(string[]? operators, bool brief)
+    /// <summary>The names of the benchmarks that are meant: without names, those of this project's kernels.</summary>
+    internal static IReadOnlyList<string> Select(IReadOnlyList<string>? names, IReadOnlyList<string> isas, IReadOnlyList<string>? shapes)
     {
-        Type[] types = operators is { Length: > 0 }
-            ? [.. operators.Distinct().Select(name => OperatorSuites.ByOperator[name])]
-            : [.. OperatorSuites.ByOperator.Values];
-        IConfig config = ManualConfig.Create(DefaultConfig.Instance)
-            .WithOptions(ConfigOptions.JoinSummary)
-            .AddJob(brief ? Job.ShortRun.WithIterationTime(TimeInterval.FromMilliseconds(120)).WithToolchain(InProcessEmitToolchain.Instance) : Job.Default);
-        Summary[] summaries = BenchmarkRunner.Run(types, config);
-        bool complete = summaries.Length > 0 && summaries.All(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r.Success));
-        return complete ? 0 : 1;
+        string[] kernels = [.. PeerBenchmarks.Registry.Operators.Where(o => !o.UsesThreads && o.Name is not ("peak" or "tensors")).Select(o => o.Name)];
+        var selection = new BenchSelection { Names = names ?? kernels, Isas = isas, Shapes = shapes is { Count: > 0 } ? shapes : null };
+        return [.. selection.Resolve(PeerBenchmarks.Registry).Select(BenchId.Of)];
     }
+
+    private static int Run(bool brief, bool disassemble)
+    {
+        ManualConfig config = ManualConfig.Create(DefaultConfig.Instance)
+            .WithOptions(ConfigOptions.JoinSummary)
+            .AddColumn(new RateColumn())
+            .AddJob(brief ? Job.ShortRun.WithIterationTime(TimeInterval.FromMilliseconds(120)).WithToolchain(InProcessEmitToolchain.Instance) : Job.Default);
+        if (disassemble)
+        {
+            // Kernels are reached through function pointers, which the disassembler does not follow; it finds them by their names.
+            config.AddDiagnoser(new DisassemblyDiagnoser(new DisassemblyDiagnoserConfig(maxDepth: 1, filters: ["ShadowAttn.Kernels.*"], exportGithubMarkdown: true)));
+        }
+
+        if (OperatingSystem.IsWindows())
+        {
+            config.AddHardwareCounters(HardwareCounter.InstructionRetired, HardwareCounter.TotalCycles, HardwareCounter.CacheMisses);
+        }
+
+        Summary[] summaries = BenchmarkRunner.Run([typeof(OperatorSuite)], config);
+        bool complete = summaries.Length > 0 && summaries.All(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r.Success));
+        return complete ? EntryPoint.Success : EntryPoint.CheckFailed;
+    }
+
+    private static string[]? Split(string? text) => text?.Split(s_separators, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }

@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using ShadowAttn.Attention;
+using ShadowAttn.Cli.Bench.Compare;
 using ShadowAttn.Cli.Bench.Peaks;
 using ShadowAttn.Cli.Bench.Reports;
+using ShadowAttn.Cli.Bench.Suites;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Kernels;
@@ -14,6 +16,7 @@ namespace ShadowAttn.Cli.Bench;
 public sealed class BenchCommandLine
 {
     private const double DefaultSeconds = 0.3;
+    private const double DefaultSuiteSeconds = 1;
 
     private readonly Option<bool> _list = new("--list") { Description = "List what can be measured", Arity = ArgumentArity.Zero };
 
@@ -69,6 +72,26 @@ public sealed class BenchCommandLine
 
     private readonly Option<bool> _noPeaks = new("--no-peaks") { Description = "Do not measure the machine's peaks", Arity = ArgumentArity.Zero };
 
+    private readonly Option<string> _suite = new("--suite")
+    {
+        Description = "Measure a set of benchmarks beside their peers and say which goals are reached: targets",
+        HelpName = "targets",
+    };
+
+    private readonly Option<string[]> _compare = new("--compare")
+    {
+        Description = "Measure nothing; say what changed from one report of --json to another, beyond the noise of both",
+        HelpName = "BEFORE.json AFTER.json",
+        Arity = new ArgumentArity(2, 2),
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<bool> _fail = new("--fail-on-regression")
+    {
+        Description = "With --compare: exit code 1 when something became slower beyond noise",
+        Arity = ArgumentArity.Zero,
+    };
+
     private readonly Option<bool> _json = CommonOptions.Json();
 
     private readonly BenchRegistry _registry;
@@ -89,7 +112,7 @@ public sealed class BenchCommandLine
         var command = new Command("bench", "Measure single operators and whole attention: time, rate, share of the machine's measured peak")
         {
             line._list, line._names, line._isas, line._shapes, line._threads, line._kv, line._keep, line._tails, line._minKeys, line._input,
-            line._iterations, line._time, line._noPeaks, line._json,
+            line._iterations, line._time, line._noPeaks, line._suite, line._compare, line._fail, line._json,
         };
         command.SetAction(line.Run);
         return command;
@@ -108,8 +131,87 @@ public sealed class BenchCommandLine
             return EntryPoint.Success;
         }
 
-        Measure(result);
+        if (result.GetResult(_compare) is not null)
+        {
+            return Compare(result);
+        }
+
+        if (result.GetValue(_fail))
+        {
+            throw new InputException("--fail-on-regression: it needs --compare BEFORE.json AFTER.json");
+        }
+
+        if (result.GetResult(_suite) is not null)
+        {
+            MeasureSuite(result);
+        }
+        else
+        {
+            Measure(result);
+        }
+
         return EntryPoint.Success;
+    }
+
+    private int Compare(ParseResult result)
+    {
+        Refuse(result, "--compare: nothing is measured", [_names, _isas, _shapes, _threads, _kv, _keep, _tails, _minKeys, _input, _iterations, _time, _suite]);
+        string[] paths = result.GetRequiredValue(_compare);
+        BenchReport before = BenchComparison.Read(paths[0]);
+        BenchReport after = BenchComparison.Read(paths[1]);
+        BenchComparison comparison = BenchComparison.Of(before, after);
+        if (comparison.Changes.Count == 0)
+        {
+            throw new InputException($"--compare: {paths[0]} and {paths[1]} have no benchmark in common; measure both with the same --op, --isa, --shape and --threads");
+        }
+
+        if (result.GetValue(_json))
+        {
+            ComparisonTable.WriteJson(_console.Output, comparison);
+        }
+        else
+        {
+            ComparisonTable.Write(_console.Ansi, comparison);
+        }
+
+        return comparison.HasRegression && result.GetValue(_fail) ? EntryPoint.CheckFailed : EntryPoint.Success;
+    }
+
+    private void MeasureSuite(ParseResult result)
+    {
+        Refuse(result, "--suite: the suite says what is measured", [_names, _isas, _shapes, _kv, _keep, _tails, _minKeys, _input, _iterations, _noPeaks]);
+        string name = result.GetRequiredValue(_suite);
+        if (name != "targets")
+        {
+            throw new InputException($"--suite: unknown value {InputException.Quote(name)}; there is targets");
+        }
+
+        IReadOnlyList<int> threads = Given(result, _threads) ?? [.. new[] { 1, Math.Min(2, Environment.ProcessorCount) }.Distinct()];
+        BenchReport report;
+        using (ProgressReporter progress = _console.StartProgress())
+        {
+            report = SuiteRun.Measure([.. new TargetSuite(_registry, threads).Groups()], new BenchTiming(TimeSpan.FromSeconds(result.ValueOr(_time, DefaultSuiteSeconds))), progress.Report);
+        }
+
+        if (result.GetValue(_json))
+        {
+            _console.Output.WriteLine(JsonSerializer.Serialize(report, BenchJson.Readable.BenchReport));
+        }
+        else
+        {
+            SuiteRun.Write(_console.Ansi, report);
+        }
+    }
+
+    private static void Refuse(ParseResult result, string reason, ReadOnlySpan<Option> options)
+    {
+        foreach (Option option in options)
+        {
+            if (result.GetResult(option) is { Implicit: false })
+            {
+                throw new InputException($"{reason}; leave out {option.Name}");
+            }
+        }
     }
 
     private void List(bool json)

@@ -39,6 +39,7 @@ public sealed class BenchRunner(BenchTiming timing, Action<string, long, long> p
     private static readonly TimeSpan s_leastSample = TimeSpan.FromMilliseconds(1);
 
     private const int LeastSamples = 5;
+    private const int LeastLongSamples = 3;
     private const int MostSamples = 300;
     private const long MostCalls = 1L << 32;
 
@@ -126,7 +127,8 @@ public sealed class BenchRunner(BenchTiming timing, Action<string, long, long> p
         }
 
         p.Calls = calls;
-        p.SampleCount = (int)Math.Clamp(timing.Budget.TotalNanoseconds * p.BudgetShare / Math.Max(1, ns * calls), LeastSamples, MostSamples);
+        int least = ns * calls > 2 * timing.Budget.TotalNanoseconds ? LeastLongSamples : LeastSamples;
+        p.SampleCount = (int)Math.Clamp(timing.Budget.TotalNanoseconds * p.BudgetShare / Math.Max(1, ns * calls), least, MostSamples);
     }
 
     private static void Sample(Prepared p, CaseTeam team)

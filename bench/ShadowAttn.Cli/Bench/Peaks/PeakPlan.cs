@@ -29,7 +29,8 @@ public sealed class PeakPlan
     /// <summary>Plans the machine's peaks for the threads and instruction sets of some benchmarks.</summary>
     /// <param name="caches">The machine's caches.</param>
     /// <param name="requests">The benchmarks.</param>
-    public PeakPlan(CacheSizes caches, IEnumerable<BenchRequest> requests)
+    /// <param name="arithmeticOnly">Whether the bandwidths of the levels are left out.</param>
+    public PeakPlan(CacheSizes caches, IEnumerable<BenchRequest> requests, bool arithmeticOnly = false)
     {
         _caches = caches;
         BenchRequest[] all = [.. requests];
@@ -44,7 +45,7 @@ public sealed class PeakPlan
                 }
             }
 
-            foreach (MemoryLevel level in MemoryLevel.Of(caches, threads))
+            foreach (MemoryLevel level in arithmeticOnly ? [] : MemoryLevel.Of(caches, threads))
             {
                 int kib = KiB(level.ProbeBytes);
                 Add(PeakBench.Read, _bench.Best, kib, threads);
@@ -101,7 +102,7 @@ public sealed class PeakPlan
 
     /// <summary>
     /// The peak that a benchmark is compared with: of arithmetic, the best that its instruction set and those below it reach; of memory, the
-    /// bandwidth for its working set, of a copy if it writes. Null when there is none.
+    /// bandwidth for its working set or a larger one, of a copy if it writes. Null when there is none.
     /// </summary>
     public MachinePeak? For(BenchMeasured measured)
     {
@@ -110,17 +111,24 @@ public sealed class PeakPlan
         switch (measured.Work.Bound)
         {
             case WorkBound.Fp32:
-                InstructionSet fmaIsa = PeakKernels.Kernels.UpTo(request.Isa).InstructionSet;
-                return candidates.FirstOrDefault(p => p.Name == PeakBench.Fma && p.Isa == fmaIsa);
+                return Fma(request.Isa, request.Threads);
             case WorkBound.Int8:
                 return candidates.Where(p => p.Name == PeakBench.Int8 && p.Isa <= request.Isa).MaxBy(p => p.PerNs);
             case WorkBound.Memory:
                 string name = measured.Work.BytesWritten > 0 ? PeakBench.Copy : PeakBench.Read;
                 int kib = KiB(measured.Work.Bytes);
-                return candidates.Where(p => p.Name == name && p.KiB == kib).MaxBy(p => p.PerNs);
+                // What a larger working set reaches, a smaller one can as well.
+                return candidates.Where(p => p.Name == name && p.KiB >= kib).MaxBy(p => p.PerNs);
             default:
                 return null;
         }
+    }
+
+    /// <summary>The fp32 peak of an instruction set; null when it was not measured.</summary>
+    public MachinePeak? Fma(InstructionSet isa, int threads)
+    {
+        InstructionSet variant = PeakKernels.Kernels.UpTo(isa).InstructionSet;
+        return _peaks.FirstOrDefault(p => p.Name == PeakBench.Fma && p.Isa == variant && p.Threads == threads);
     }
 
     /// <summary>The size of a probe for a working set: whole blocks of a copy's source and destination.</summary>

@@ -1,14 +1,20 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ShadowAttn.Cli.Bench.Compare;
 using ShadowAttn.Cli.Bench.Peaks;
+using ShadowAttn.Cli.Bench.Suites;
 
 namespace ShadowAttn.Cli.Bench.Reports;
 
 /// <summary>The JSON of <c>bench</c>; names become snake_case.</summary>
 /// <param name="Machine">Where it was measured.</param>
 /// <param name="Results">The benchmarks.</param>
-public sealed record BenchReport(MachineReport Machine, IReadOnlyList<BenchResult> Results);
+public sealed record BenchReport(MachineReport Machine, IReadOnlyList<BenchResult> Results)
+{
+    /// <summary>The figures of a suite beside their goals; null when no suite was run.</summary>
+    public IReadOnlyList<TargetReport>? Targets { get; init; }
+}
 
 /// <summary>What a measurement ran on.</summary>
 /// <param name="Cpu">The CPU's name as the system gives it.</param>
@@ -100,6 +106,7 @@ public sealed record BenchResult
 /// <summary>JSON of the reports.</summary>
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(BenchListing))]
+[JsonSerializable(typeof(BenchComparison))]
 internal sealed partial class BenchJson : JsonSerializerContext
 {
     /// <summary>Snake case, indented, without escapes that only web pages need; absent figures are left out.</summary>
@@ -109,5 +116,6 @@ internal sealed partial class BenchJson : JsonSerializerContext
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter<ChangeVerdict>(JsonNamingPolicy.SnakeCaseLower) },
     });
 }

@@ -26,46 +26,6 @@ public static class BenchReportBuilder
             [.. results.Select(m => Result(m, peaks?.For(m)))]);
     }
 
-    /// <summary>Names a benchmark with all that makes its figures comparable.</summary>
-    public static string Id(BenchEntry entry)
-    {
-        BenchRequest request = entry.Request;
-        BenchKnobs knobs = request.Function.Knobs;
-        var parts = new List<string>
-        {
-            $"{entry.Operator.Name}.{request.Function.Name}",
-            InstructionSets.Name(request.Isa),
-            request.Shape.Text,
-            FormattableString.Invariant($"threads={request.Threads}"),
-        };
-        if (knobs.HasFlag(BenchKnobs.Kv))
-        {
-            parts.Add($"kv={OptionNames.Name(request.Kv)}");
-        }
-
-        if (knobs.HasFlag(BenchKnobs.Keep))
-        {
-            parts.Add($"keep={request.Keep}");
-        }
-
-        if (knobs.HasFlag(BenchKnobs.MinKeys))
-        {
-            parts.Add(FormattableString.Invariant($"min-keys={request.MinKeys}"));
-        }
-
-        if (knobs.HasFlag(BenchKnobs.Tail))
-        {
-            parts.Add($"tail={OptionNames.Name(request.Tail)}");
-        }
-
-        if (knobs.HasFlag(BenchKnobs.Input) && request.Input is { } input)
-        {
-            parts.Add($"input={Path.GetFileName(input)}");
-        }
-
-        return string.Join(' ', parts);
-    }
-
     private static BenchResult Result(BenchMeasured m, MachinePeak? peak)
     {
         BenchRequest request = m.Entry.Request;
@@ -74,7 +34,7 @@ public static class BenchReportBuilder
         double bytesPerNs = m.Work.Bytes * m.Copies / m.Measurement.MinNs;
         return new BenchResult
         {
-            Id = Id(m.Entry),
+            Id = BenchId.Of(m.Entry),
             Operator = m.Entry.Operator.Name,
             Function = request.Function.Name,
             Isa = InstructionSets.Name(request.Isa),

@@ -8,9 +8,7 @@ internal static class BenchTable
 {
     public static void Write(IAnsiConsole console, BenchReport report)
     {
-        MachineReport machine = report.Machine;
-        console.WriteLine($"{machine.Cpu}, {machine.Architecture}, {machine.Cores} cores, kernels {machine.Isa}; {machine.Runtime}");
-        WritePeaks(console, machine);
+        WriteMachine(console, report.Machine);
         Table table = NewTable("benchmark", "isa", "shape", "#threads", "#min", "#median", "#spread", "#rate", "#per element", "#of peak");
         foreach (BenchResult r in report.Results)
         {
@@ -30,6 +28,13 @@ internal static class BenchTable
         }
 
         console.Write(table);
+    }
+
+    /// <summary>The machine and its peaks, in a line per number of threads.</summary>
+    public static void WriteMachine(IAnsiConsole console, MachineReport machine)
+    {
+        console.WriteLine($"{machine.Cpu}, {machine.Architecture}, {machine.Cores} cores, kernels {machine.Isa}; {machine.Runtime}");
+        WritePeaks(console, machine);
     }
 
     /// <summary>A time with three digits and the unit that fits.</summary>
@@ -68,16 +73,16 @@ internal static class BenchTable
         {
             IEnumerable<string> arithmetic = threads.Where(p => p.Level is null)
                 .Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Name} {p.Isa} {p.Gmacs:F0} GMAC/s"));
-            IEnumerable<string> memory = threads.Where(p => p.Level is not null).GroupBy(p => p.Level).Select(level =>
+            IEnumerable<string> memory = threads.Where(p => p.Level is not null && p.Kib is not null).GroupBy(p => p.Level).Select(level =>
                 string.Create(CultureInfo.InvariantCulture, $"{level.Key} {Best(level, "read"):F0} / {Best(level, "copy"):F0}"));
-            console.WriteLine($"peaks of {threads.Key} thread{(threads.Key == 1 ? "" : "s")}: {string.Join(", ", arithmetic)}; "
-                + $"read / copy {string.Join(", ", memory)} GB/s");
+            string bandwidths = threads.Any(p => p.Name == "read") ? $"; read / copy {string.Join(", ", memory)} GB/s" : "";
+            console.WriteLine($"peaks of {threads.Key} thread{(threads.Key == 1 ? "" : "s")}: {string.Join(", ", arithmetic)}{bandwidths}");
         }
     }
 
     // The level's own probe comes first; those for the working sets of benchmarks follow.
     private static double Best(IEnumerable<PeakReport> peaks, string name) =>
-        peaks.Where(p => p.Name == name).GroupBy(p => p.Kib).First().Max(p => p.Gbs) ?? 0;
+        peaks.Where(p => p.Name == name).GroupBy(p => p.Kib).FirstOrDefault()?.Max(p => p.Gbs) ?? 0;
 
     private static string Rate(BenchResult r)
     {
