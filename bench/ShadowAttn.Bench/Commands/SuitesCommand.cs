@@ -16,6 +16,8 @@ namespace ShadowAttn.Bench.Commands;
 /// <summary>BenchmarkDotNet suites of the operators, with Markdown tables in BenchmarkDotNet.Artifacts/results.</summary>
 internal static class SuitesCommand
 {
+    private const int LongestName = 200;
+
     private static readonly char[] s_separators = [','];
 
     public static Command Create()
@@ -61,6 +63,7 @@ internal static class SuitesCommand
     {
         ManualConfig config = ManualConfig.Create(DefaultConfig.Instance)
             .WithOptions(ConfigOptions.JoinSummary)
+            .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(LongestName))
             .AddColumn(new RateColumn())
             .AddJob(brief ? Job.ShortRun.WithIterationTime(TimeInterval.FromMilliseconds(120)).WithToolchain(InProcessEmitToolchain.Instance) : Job.Default);
         if (disassemble)

@@ -21,6 +21,7 @@ public sealed class BenchRegistry(params IEnumerable<OperatorBench> operators)
         new TailMassBench(),
         new TailMomentsBench(),
         new AttentionBench(),
+        new CachedAttentionBench(),
         new PeakBench());
 
     /// <summary>The operators, by name.</summary>

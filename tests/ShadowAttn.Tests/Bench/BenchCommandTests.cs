@@ -14,6 +14,7 @@ public class BenchCommandTests
     private static readonly Dictionary<string, string> Tiny = new(StringComparer.Ordinal)
     {
         ["attention"] = "4/2x16,8x24,causal",
+        ["attention-cached"] = "4/2x16,2x24,causal",
         ["channel-stats"] = "rows=3,dim=20",
         ["dense"] = "rows=3,keys=9,dim=20",
         ["exp"] = "count=20",

@@ -2,15 +2,16 @@ using ShadowAttn.Attention;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Kernels;
-using ShadowAttn.Memory;
 
 namespace ShadowAttn.Cli.Bench.Operators;
 
 /// <summary>Whole attention calls: one layer through the operator, with threads of its own.</summary>
-public sealed class AttentionBench : OperatorBench
+public class AttentionBench : OperatorBench
 {
     private const string Generated = "generated";
-    private const BenchKnobs Sparse = BenchKnobs.Kv | BenchKnobs.Keep | BenchKnobs.Tail | BenchKnobs.MinKeys | BenchKnobs.Input;
+    private const string NoPilot = "shadow-cpu-no-pilot";
+    private const BenchKnobs Dense = BenchKnobs.Kv | BenchKnobs.Input;
+    private const BenchKnobs Sparse = Dense | BenchKnobs.Keep | BenchKnobs.Tail | BenchKnobs.MinKeys;
 
     /// <inheritdoc/>
     public override string Name => "attention";
@@ -25,11 +26,11 @@ public sealed class AttentionBench : OperatorBench
     public override InstructionSet Best => InstructionSets.Active;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<BenchFunction> Functions =>
+    public override IReadOnlyList<BenchFunction> Functions { get; } =
     [
-        new("dense", "exact attention over all visible keys", BenchKnobs.Kv | BenchKnobs.Input),
+        new("dense", "exact attention over all visible keys", Dense),
         new("shadow-cpu", "pilot, selection and attention over the kept keys", Sparse),
-        new("shadow-cpu-no-pilot", "the same without the time of quantising and scoring, as if an NPU did that", Sparse),
+        new(NoPilot, "the same without the time of quantising and scoring, as if an NPU did that", Sparse),
     ];
 
     /// <inheritdoc/>
@@ -39,12 +40,18 @@ public sealed class AttentionBench : OperatorBench
     public override IReadOnlyList<string> DefaultShapes => ["12/2x128,1024x1024,causal"];
 
     /// <inheritdoc/>
-    public override bool UsesThreads => true;
-
-    /// <inheritdoc/>
     public override IReadOnlyList<KvFormat> KvFormats => Enum.GetValues<KvFormat>();
 
+    /// <inheritdoc/>
+    public override bool UsesThreads => true;
+
+    /// <summary>Whether the keys come from a cache.</summary>
+    protected virtual bool IsCached => false;
+
     /// <summary>The numbers that a request asks for: a trace repeated to the shape, or generated ones where the trace does not fit.</summary>
+    /// <param name="shape">The shape.</param>
+    /// <param name="input">A trace, <c>generated</c>, or null for the bundled trace.</param>
+    /// <exception cref="InputException">A trace that was asked for does not fit.</exception>
     public static AttentionData Load(AttentionShape shape, string? input)
     {
         if (input != Generated)
@@ -74,30 +81,32 @@ public sealed class AttentionBench : OperatorBench
         AttentionShape shape = AttentionShapeSyntax.ToAttention(request.Shape);
         AttentionData data = Load(shape, request.Input);
         bool dense = request.Function.Name == "dense";
-        var operands = new Operands(shape, data, request.Kv);
-        ShadowAttention? attention = null;
+        AttentionOperands operands;
         try
         {
-            attention = new ShadowAttention(null, new AttentionOptions
-            {
-                Heads = shape.Heads,
-                KvHeads = shape.KvHeads,
-                HeadDim = shape.HeadDim,
-                Mode = dense ? AttentionMode.Dense : AttentionMode.ShadowCpu,
-                Keep = request.Keep,
-                MinKeys = request.MinKeys,
-                Tail = request.Tail,
-                Causal = shape.Causal,
-                Threads = request.Threads,
-            });
+            operands = new AttentionOperands(
+                new AttentionOptions
+                {
+                    Heads = shape.Heads,
+                    KvHeads = shape.KvHeads,
+                    HeadDim = shape.HeadDim,
+                    Mode = dense ? AttentionMode.Dense : AttentionMode.ShadowCpu,
+                    Keep = request.Keep,
+                    MinKeys = request.MinKeys,
+                    Tail = request.Tail,
+                    Causal = shape.Causal,
+                    Threads = request.Threads,
+                },
+                shape,
+                data,
+                request.Kv,
+                IsCached);
         }
         catch (ArgumentException e)
         {
-            operands.Dispose();
             throw new InputException(e.Message, e);
         }
 
-        operands.Attention = attention;
         double visible = shape.Heads * (shape.Causal
             ? ((double)shape.Keys * shape.Queries) - ((double)shape.Queries * (shape.Queries - 1) / 2)
             : (double)shape.Keys * shape.Queries);
@@ -109,72 +118,8 @@ public sealed class AttentionBench : OperatorBench
         };
         return new BenchCase(operands.Compute, work, operands)
         {
-            ExcludedNs = request.Function.Name == "shadow-cpu-no-pilot" ? operands.PilotNs : null,
+            ExcludedNs = request.Function.Name == NoPilot ? operands.PilotNs : null,
             Note = data.Source,
         };
-    }
-
-    /// <summary>Q, K, V and O of a call, and its operator.</summary>
-    private sealed class Operands : IDisposable
-    {
-        private readonly AttentionShape _shape;
-        private readonly UnmanagedBuffer _q;
-        private readonly KvTensor _k;
-        private readonly KvTensor _v;
-        private readonly UnmanagedBuffer _o;
-        private AttentionReport? _report;
-
-        public Operands(AttentionShape shape, AttentionData data, KvFormat format)
-        {
-            _shape = shape;
-            _q = Copy(data.Queries);
-            _k = Convert(data.Keys, shape, format);
-            _v = Convert(data.Values, shape, format);
-            _o = UnmanagedBuffer.Allocate((long)shape.QueryLength * sizeof(float));
-        }
-
-        public ShadowAttention? Attention { get; set; }
-
-        public void Compute() => _report = Attention!.Compute(
-            _q.View<float>(_shape.Heads, _shape.Queries, _shape.HeadDim),
-            _k.View,
-            _v.View,
-            _o.View<float>(_shape.Heads, _shape.Queries, _shape.HeadDim));
-
-        public double PilotNs()
-        {
-            double ms = 0;
-            foreach (OperatorTime time in _report!.Operators)
-            {
-                if (time.Name is "quantize" or "pilot")
-                {
-                    ms += time.Milliseconds;
-                }
-            }
-
-            return ms * 1e6;
-        }
-
-        public void Dispose()
-        {
-            Attention?.Dispose();
-            _q.Dispose();
-            _k.Dispose();
-            _v.Dispose();
-            _o.Dispose();
-        }
-
-        private static KvTensor Convert(float[] source, AttentionShape shape, KvFormat format)
-        {
-            using UnmanagedBuffer buffer = Copy(source);
-            return KvTensor.Convert(buffer.View<float>(shape.KvHeads, shape.Keys, shape.HeadDim), format);
-        }
-
-        private static UnmanagedBuffer Copy(float[] source)
-        {
-            UnmanagedBuffer buffer = UnmanagedBuffer.Allocate((long)source.Length * sizeof(float));
-            source.CopyTo(buffer.AsSpan<float>());
-            return buffer;
-        }
     }
 }

@@ -94,12 +94,16 @@ public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threa
     private SuiteGroup Decode(string name, string heads, int count)
     {
         string shape = $"{heads},1x8192,causal";
-        BenchEntry dense = Attention("dense", shape, count);
-        BenchEntry sparse = Attention("shadow-cpu", shape, count);
+        BenchEntry dense = Cached("dense", shape, count);
+        BenchEntry sparse = Cached("shadow-cpu", shape, count);
+        BenchEntry narrow = Cached("shadow-cpu", shape, count, KvFormat.F16);
         return new SuiteGroup(
             $"{name} decode, {Threads(count)}",
-            [dense, sparse],
-            [new($"{name} decode of 1 query, 8192 keys, against dense", f => f.SpeedUp(sparse, dense), DecodeOverDense, "x")]);
+            [dense, sparse, narrow],
+            [
+                new($"{name} decode of 1 query, 8192 keys f32, against dense", f => f.SpeedUp(sparse, dense), DecodeOverDense, "x"),
+                new($"{name} decode of 1 query, 8192 keys f16, against dense", f => f.SpeedUp(narrow, dense), DecodeOverDense, "x"),
+            ]);
     }
 
     /// <summary>Short prompts and high ratios: the operator is to switch to dense before it becomes slower than that.</summary>
@@ -164,7 +168,13 @@ public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threa
         string function, string shape, int count, KvFormat format = KvFormat.F32, double keep = 0.2, TailCompensation tail = TailCompensation.None)
     {
         BenchEntry entry = Kernel("attention", function, shape, count);
-        return entry with { Request = entry.Request with { Kv = format, Keep = KeepRatio.Share(keep), Tail = tail, MinKeys = 1 } };
+        return entry with { Request = entry.Request with { Kv = format, Keep = KeepRatio.Share(keep), Tail = tail } };
+    }
+
+    private BenchEntry Cached(string function, string shape, int count, KvFormat format = KvFormat.F32)
+    {
+        BenchEntry entry = Kernel("attention-cached", function, shape, count);
+        return entry with { Request = entry.Request with { Kv = format } };
     }
 
     private BenchEntry Kernel(string name, string function, string shape, int count)
