@@ -68,8 +68,9 @@ internal static class SuitesCommand
             .AddJob(brief ? Job.ShortRun.WithIterationTime(TimeInterval.FromMilliseconds(120)).WithToolchain(InProcessEmitToolchain.Instance) : Job.Default);
         if (disassemble)
         {
-            // Kernels are reached through function pointers, which the disassembler does not follow; it finds them by their names.
-            config.AddDiagnoser(new DisassemblyDiagnoser(new DisassemblyDiagnoserConfig(maxDepth: 1, filters: ["ShadowAttn.Kernels.*"], exportGithubMarkdown: true)));
+            // Kernels are reached through function pointers, which the disassembler does not follow; it finds a variant's classes by their names.
+            string[] variants = [.. OperatorSuite.Selected.Select(name => BenchId.Parse(PeerBenchmarks.Registry, name).Request.Isa).Distinct().Select(isa => $"ShadowAttn.Kernels.*{isa}.*")];
+            config.AddDiagnoser(new DisassemblyDiagnoser(new DisassemblyDiagnoserConfig(maxDepth: 1, filters: variants, exportGithubMarkdown: true)));
         }
 
         if (OperatingSystem.IsWindows())

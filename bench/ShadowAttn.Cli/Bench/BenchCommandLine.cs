@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.IO.Enumeration;
 using System.Text.Json;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Bench.Compare;
@@ -78,6 +79,12 @@ public sealed class BenchCommandLine
         HelpName = "targets",
     };
 
+    private readonly Option<string> _group = new("--group")
+    {
+        Description = "With --suite: only the groups of this name, with * for anything, such as 'A decode*'",
+        HelpName = "NAME",
+    };
+
     private readonly Option<string[]> _compare = new("--compare")
     {
         Description = "Measure nothing; say what changed from one report of --json to another, beyond the noise of both",
@@ -112,7 +119,7 @@ public sealed class BenchCommandLine
         var command = new Command("bench", "Measure single operators and whole attention: time, rate, share of the machine's measured peak")
         {
             line._list, line._names, line._isas, line._shapes, line._threads, line._kv, line._keep, line._tails, line._minKeys, line._input,
-            line._iterations, line._time, line._noPeaks, line._suite, line._compare, line._fail, line._json,
+            line._iterations, line._time, line._noPeaks, line._suite, line._group, line._compare, line._fail, line._json,
         };
         command.SetAction(line.Run);
         return command;
@@ -145,6 +152,10 @@ public sealed class BenchCommandLine
         {
             MeasureSuite(result);
         }
+        else if (result.GetResult(_group) is not null)
+        {
+            throw new InputException("--group: it needs --suite targets");
+        }
         else
         {
             Measure(result);
@@ -155,7 +166,7 @@ public sealed class BenchCommandLine
 
     private int Compare(ParseResult result)
     {
-        Refuse(result, "--compare: nothing is measured", [_names, _isas, _shapes, _threads, _kv, _keep, _tails, _minKeys, _input, _iterations, _time, _suite]);
+        Refuse(result, "--compare: nothing is measured", [_names, _isas, _shapes, _threads, _kv, _keep, _tails, _minKeys, _input, _iterations, _time, _suite, _group]);
         string[] paths = result.GetRequiredValue(_compare);
         BenchReport before = BenchComparison.Read(paths[0]);
         BenchReport after = BenchComparison.Read(paths[1]);
@@ -186,11 +197,20 @@ public sealed class BenchCommandLine
             throw new InputException($"--suite: unknown value {InputException.Quote(name)}; there is targets");
         }
 
+        string pattern = result.GetValue(_group) ?? "*";
         IReadOnlyList<int> threads = Given(result, _threads) ?? [.. new[] { 1, Math.Min(2, Environment.ProcessorCount) }.Distinct()];
+        SuiteGroup[] all = [.. new TargetSuite(_registry, threads).Groups()];
+        SuiteGroup[] groups = Array.FindAll(all, g => FileSystemName.MatchesSimpleExpression(pattern, g.Name));
+        if (groups.Length == 0)
+        {
+            throw new InputException($"--group: {InputException.Quote(pattern)} is none of {string.Join("; ", all.Select(g => g.Name))}");
+        }
+
+        var timing = new BenchTiming(TimeSpan.FromSeconds(result.ValueOr(_time, DefaultSuiteSeconds)));
         BenchReport report;
         using (ProgressReporter progress = _console.StartProgress())
         {
-            report = SuiteRun.Measure([.. new TargetSuite(_registry, threads).Groups()], new BenchTiming(TimeSpan.FromSeconds(result.ValueOr(_time, DefaultSuiteSeconds))), progress.Report);
+            report = SuiteRun.Measure(groups, timing, progress.Report);
         }
 
         if (result.GetValue(_json))

@@ -90,9 +90,21 @@ public class TargetSuiteTests
         Assert.Equal(target.Figure, json.RootElement.GetProperty("targets")[0].GetProperty("figure").GetDouble());
     }
 
+    [Fact]
+    public void The_command_measures_the_groups_that_are_asked_for()
+    {
+        CommandRun run = CommandRun.Of("bench", "--suite", "targets", "--group", "selection*", "--time", "0.001", "--threads", "1");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("select with mask, 4096 scores per row", run.Output, StringComparison.Ordinal);
+        Assert.Contains("≤ 0.0800 ns", run.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--suite x", "--suite", "'x'", "targets")]
     [InlineData("--suite targets --op exp", "--suite", "leave out --op")]
+    [InlineData("--suite targets --group nothing", "--group", "'nothing'", "selection, 1 thread")]
+    [InlineData("--group selection*", "--group", "--suite targets")]
     [InlineData("--suite targets --no-peaks", "--suite", "leave out --no-peaks")]
     public void Wrong_options_are_named(string options, params string[] parts) =>
         CommandRun.Of(["bench", .. options.Split(' ')]).AssertBadInput(parts);
