@@ -56,12 +56,16 @@ public sealed unsafe class KeptKeys : IDisposable
             {
                 Span<ulong> row = Row(head, query);
                 int visible = call.Visible(query);
+                int first = call.First(query);
                 row.Clear();
                 row[..(visible / 64)].Fill(ulong.MaxValue);
                 if (visible % 64 != 0)
                 {
                     row[visible / 64] = ulong.MaxValue >> (64 - (visible % 64));
                 }
+
+                row[..(first / 64)].Clear();
+                row[first / 64] &= ulong.MaxValue << (first % 64);
             }
         }
     }

@@ -212,6 +212,7 @@ public sealed class ShadowAttention : IDisposable
         plans.MakeRoom();
         IAttentionPipeline made = Options.Mode switch
         {
+            AttentionMode.Dense when Options.HasMaskBeyondCausal => new ShadowCpuPipeline(call, Options, pool, clock, keepAll: true),
             AttentionMode.Dense => new DensePipeline(call, pool, clock),
             AttentionMode.ShadowCpu => new ShadowCpuPipeline(call, Options, pool, clock),
             AttentionMode.NpuInt8 => new NpuInt8Pipeline(call, pool, clock, backend!),
@@ -226,9 +227,11 @@ public sealed class ShadowAttention : IDisposable
         long end = Stopwatch.GetTimestamp();
         report.Clear();
         report.TotalMilliseconds = (end - start) * 1000.0 / Stopwatch.Frequency;
-        report.VisibleKeys = call.Causal
-            ? call.Heads * ((long)call.Visible(0) + call.Visible(call.Queries - 1)) * call.Queries / 2
-            : (long)call.Heads * call.Queries * call.Keys;
+        for (int query = 0; query < call.Queries; query++)
+        {
+            report.VisibleKeys += call.Heads * (long)call.Seen(query);
+        }
+
         pipeline.Report(report);
     }
 }

@@ -100,9 +100,11 @@ public static unsafe class ExactAttention
         }
 
         double top = double.NegativeInfinity;
-        for (int i = 0; i < visible; i++)
+        double slope = call.Slope(head);
+        int first = call.First(query);
+        for (int i = first; i < visible; i++)
         {
-            logits[i] = Dot(scratch.Query, keys.AsSpan(i * dim, dim)) * call.Scale;
+            logits[i] = (Dot(scratch.Query, keys.AsSpan(i * dim, dim)) * call.Scale) + (slope * (i - (visible - 1)));
             top = Math.Max(top, logits[i]);
         }
 
@@ -112,7 +114,7 @@ public static unsafe class ExactAttention
         double sum = 0;
         double captured = 0;
         int keptCount = 0;
-        for (int i = 0; i < visible; i++)
+        for (int i = first; i < visible; i++)
         {
             double weight = Math.Exp(logits[i] - top);
             sum += weight;
@@ -126,7 +128,7 @@ public static unsafe class ExactAttention
         }
 
         RowFigures figures = new() { Captured = captured / sum };
-        figures.Recall = keptCount == visible ? 1 : Recall(logits, visible, mask, keptCount, scratch.Select);
+        figures.Recall = keptCount == visible - first ? 1 : Recall(logits, first, visible, mask, keptCount, scratch.Select);
         float* actual = call.Output(head, query);
         for (int d = 0; d < dim; d++)
         {
@@ -177,24 +179,24 @@ public static unsafe class ExactAttention
     }
 
     /// <summary>Share of the kept keys that are among the exact top; of equal logits the smaller index counts as higher.</summary>
-    private static double Recall(double[] logits, int visible, ReadOnlySpan<ulong> mask, int kept, double[] select)
+    private static double Recall(double[] logits, int first, int visible, ReadOnlySpan<ulong> mask, int kept, double[] select)
     {
         if (kept == 0)
         {
             return 0;
         }
 
-        Array.Copy(logits, select, visible);
-        double threshold = KthLargest(select.AsSpan(0, visible), kept);
+        Array.Copy(logits, first, select, 0, visible - first);
+        double threshold = KthLargest(select.AsSpan(0, visible - first), kept);
         int above = 0;
-        for (int i = 0; i < visible; i++)
+        for (int i = first; i < visible; i++)
         {
             above += logits[i] > threshold ? 1 : 0;
         }
 
         int ties = kept - above;
         int common = 0;
-        for (int i = 0; i < visible; i++)
+        for (int i = first; i < visible; i++)
         {
             bool exact = logits[i] > threshold || (logits[i] == threshold && ties-- > 0);
             common += exact && ((mask[i / 64] >> (i % 64)) & 1) != 0 ? 1 : 0;

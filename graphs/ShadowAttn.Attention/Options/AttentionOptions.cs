@@ -27,6 +27,23 @@ public sealed record AttentionOptions
     /// <summary>Whether a query sees only the keys up to its own position; the queries are the last ones of the keys.</summary>
     public bool Causal { get; init; } = true;
 
+    /// <summary>
+    /// Sliding window: a query sees at most so many keys, the last of them its own; null for all up to its own. Only with <see cref="Causal"/>.
+    /// </summary>
+    public int? SlidingWindow { get; init; }
+
+    /// <summary>
+    /// ALiBi: head h adds AlibiSlopes[h]·(key - query position) to its logits; empty for none. One slope per query head, not negative
+    /// (<see cref="Attention.AlibiSlopes.Standard"/>). Only with <see cref="Causal"/>. Heads with a bias take a portable vector path.
+    /// </summary>
+    public ReadOnlyMemory<float> AlibiSlopes { get; init; }
+
+    /// <summary>Keep the first so many keys of the sequence in every row that sees them, beside those that the row chooses.</summary>
+    public int Sinks { get; init; }
+
+    /// <summary>Keep the last so many keys that a row sees, beside those that it chooses.</summary>
+    public int LocalWindow { get; init; }
+
     /// <summary>What q·k is multiplied with before the softmax; null for 1/√HeadDim.</summary>
     public float? Scale { get; init; }
 
@@ -37,6 +54,8 @@ public sealed record AttentionOptions
     public PilotBuckets Buckets { get; init; } = PilotBuckets.Universal;
 
     internal float EffectiveScale => Scale ?? (float)(1 / Math.Sqrt(HeadDim));
+
+    internal bool HasMaskBeyondCausal => SlidingWindow is not null || !AlibiSlopes.IsEmpty;
 
     internal bool UsesPilot => Mode is AttentionMode.Shadow or AttentionMode.ShadowCpu;
 
@@ -68,9 +87,43 @@ public sealed record AttentionOptions
             throw new ArgumentException($"{nameof(Scale)} ({scale}) must be finite");
         }
 
+        ArgumentOutOfRangeException.ThrowIfNegative(Sinks);
+        ArgumentOutOfRangeException.ThrowIfNegative(LocalWindow);
+        ValidateMasks();
         if (Mode == AttentionMode.Shadow && Buckets == PilotBuckets.Paper && Keep.IsMass)
         {
             throw new ArgumentException("Keep by mass needs the universal pilot: the paper's buckets keep a share of the keys");
+        }
+    }
+
+    private void ValidateMasks()
+    {
+        if (SlidingWindow is < 1)
+        {
+            throw new ArgumentException($"{nameof(SlidingWindow)} ({SlidingWindow}) must be at least 1");
+        }
+
+        if (!AlibiSlopes.IsEmpty && AlibiSlopes.Length != Heads)
+        {
+            throw new ArgumentException($"{nameof(AlibiSlopes)} has {AlibiSlopes.Length} slopes; there are {Heads} query heads");
+        }
+
+        foreach (float slope in AlibiSlopes.Span)
+        {
+            if (!(slope >= 0) || !float.IsFinite(slope))
+            {
+                throw new ArgumentException($"{nameof(AlibiSlopes)} has {slope}; every slope must be finite and not negative");
+            }
+        }
+
+        if (!Causal && HasMaskBeyondCausal)
+        {
+            throw new ArgumentException($"{nameof(SlidingWindow)} and {nameof(AlibiSlopes)} need {nameof(Causal)}: they count from the query's own key");
+        }
+
+        if (Mode == AttentionMode.NpuInt8 && HasMaskBeyondCausal)
+        {
+            throw new ArgumentException($"mode {Mode} has no {nameof(SlidingWindow)} and no {nameof(AlibiSlopes)}");
         }
     }
 

@@ -6,7 +6,7 @@ namespace ShadowAttn.Attention;
 
 /// <summary>
 /// Shadow attention with the pilot by the CPU's INT8 kernels: each worker quantises, scores, selects and attends a tile of rows while its
-/// scores are in the cache.
+/// scores are in the cache. Also dense attention where the dense kernels lack the mask: then every row keeps all that it sees, and there is no pilot.
 /// </summary>
 internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
 {
@@ -21,17 +21,20 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly TileCounters[] counters;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
+    private readonly bool keepAll;
     private readonly int headsPerTile;
     private readonly int shift;
     private readonly float sigma0;
     private int nextItem;
 
-    public ShadowCpuPipeline(AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock)
+    public ShadowCpuPipeline(AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock, bool keepAll = false)
     {
         this.call = call;
         this.pool = pool;
         this.clock = clock;
-        bool tail = options.Tail != TailCompensation.None;
+        this.keepAll = keepAll;
+        TailCompensation tailWay = keepAll ? TailCompensation.None : options.Tail;
+        bool tail = tailWay != TailCompensation.None;
         shift = UniversalPilot.Shift(call.Dim);
         sigma0 = UniversalPilot.Sigma0(call.Dim);
         counters = new TileCounters[pool.Threads];
@@ -40,14 +43,14 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         int tileRows = headsPerTile > 1 ? headsPerTile * call.Queries : Math.Min(call.Queries, QueryBlock.TileRows);
         try
         {
-            if (call.Cache is null)
+            if (call.Cache is null && !keepAll)
             {
                 UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => UnmanagedBuffer.Allocate((long)call.Keys * call.Dim));
                 keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true));
             }
 
-            slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
-            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
+            slopes = tailWay == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
+            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, tailWay, call.Dim, call.Scale), clock, tail, slopes);
             scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense: null, slopes is not null));
         }
         catch
@@ -65,6 +68,11 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         {
             call.Tables = keys;
             keys.Run();
+        }
+
+        if (keepAll)
+        {
+            call.KeepAllBelow = int.MaxValue;
         }
 
         slopes?.Run();
@@ -115,6 +123,13 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             report.Add(c);
         }
 
+        if (keepAll)
+        {
+            report.Add("list", "cpu", clock.Milliseconds(Stage.Select));
+            report.Add("attention", "cpu", clock.Milliseconds(Stage.Gather));
+            return;
+        }
+
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "cpu", clock.Milliseconds(Stage.Scores));
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
@@ -144,15 +159,16 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         }
 
         time = clock.Add(worker, Stage.Quantize, time);
+        int from = call.First(tile.FirstQuery) / scores.KeyTile * scores.KeyTile;
         scores.Scores(
             tile.Q8,
             call.Dim,
             tile.Rows,
-            call.Tables.Packed(kvHead),
-            call.Visible(tile.FirstQuery + tile.HeadRows - 1),
+            call.Tables.Packed(kvHead) + scores.PackedBytes(from, call.Dim),
+            call.Visible(tile.FirstQuery + tile.HeadRows - 1) - from,
             call.Dim,
             shift,
-            tile.Scores,
+            tile.Scores + from,
             tile.ScoreStride);
         clock.Add(worker, Stage.Scores, time);
     }

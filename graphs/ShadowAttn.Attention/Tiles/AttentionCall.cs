@@ -13,6 +13,10 @@ internal sealed unsafe class AttentionCall
     public int Dim;
     public bool Causal;
     public float Scale;
+    public int Window;
+    public int Sinks;
+    public int LocalWindow;
+    public ReadOnlyMemory<float> Slopes;
 
     public float* Q;
     public nint QHeadStride;
@@ -37,8 +41,17 @@ internal sealed unsafe class AttentionCall
 
     public int Group => Heads / KvHeads;
 
-    /// <summary>Keys that query <paramref name="query"/> sees: the queries are the last ones of the keys.</summary>
+    /// <summary>The end of the keys that a query sees: the queries are the last ones of the keys.</summary>
     public int Visible(int query) => Causal ? Keys - Queries + query + 1 : Keys;
+
+    /// <summary>The first key that a query sees.</summary>
+    public int First(int query) => Math.Max(0, Visible(query) - Window);
+
+    /// <summary>Number of keys that a query sees.</summary>
+    public int Seen(int query) => Math.Min(Visible(query), Window);
+
+    /// <summary>ALiBi's slope of a head; 0 without.</summary>
+    public float Slope(int head) => Slopes.IsEmpty ? 0 : Slopes.Span[head];
 
     public float* Query(int head, int query) => Q + (head * QHeadStride) + (query * QRowStride);
 
@@ -55,6 +68,10 @@ internal sealed unsafe class AttentionCall
         Dim = options.HeadDim;
         Causal = options.Causal;
         Scale = options.EffectiveScale;
+        Window = options.SlidingWindow ?? int.MaxValue;
+        Sinks = options.Sinks;
+        LocalWindow = options.LocalWindow;
+        Slopes = options.AlibiSlopes;
         Queries = q.Length(1);
         Keys = k.Keys;
         Q = q.Pointer;

@@ -26,8 +26,20 @@ internal unsafe struct RowPilot
     /// <summary>The pilot's scores of the visible keys.</summary>
     public sbyte* Scores;
 
-    /// <summary>Number of visible keys.</summary>
+    /// <summary>The first key of <see cref="Scores"/>, <see cref="K8"/> and <see cref="Keys"/>: a multiple of 64, 0 without a sliding window.</summary>
+    public int Start;
+
+    /// <summary>Keys from <see cref="Start"/> to the last one that the row sees.</summary>
     public int Visible;
+
+    /// <summary>The first of them that lie before the sliding window: their scores are -128, and they are not seen.</summary>
+    public int Hidden;
+
+    /// <summary>Of the first keys so many are always kept.</summary>
+    public int Sinks;
+
+    /// <summary>Of the last keys so many are always kept.</summary>
+    public int LocalWindow;
 
     /// <summary>Whether the row keeps all of them, whatever the pilot says.</summary>
     public bool KeepAll;
@@ -46,6 +58,18 @@ internal unsafe struct RowPilot
 
     /// <summary>What one score step means as a logit: q scale · k scale · 2^b · attention scale.</summary>
     public float Step;
+
+    /// <summary>ALiBi's slope of the row's head; 0 for no bias.</summary>
+    public float Slope;
+
+    /// <summary>Units of q8·k8 in a logit.</summary>
+    public float ProductsPerLogit;
+
+    /// <summary>What is added to a key's logit; the query's own key is the last one.</summary>
+    public readonly float Bias(int key) => Slope * (key - (Visible - 1));
+
+    /// <summary>Number of keys that the row sees.</summary>
+    public readonly int Seen => Visible - Hidden;
 
     /// <summary>The logit of score 0: q·mean_K · attention scale.</summary>
     public float Origin;

@@ -28,8 +28,8 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         int reference;
         if (row.KeepAll)
         {
-            choice.Kept = row.Visible;
-            KeepAll(mask, row.Visible);
+            choice.Kept = row.Seen;
+            KeepAll(mask, row);
             return choice;
         }
 
@@ -39,10 +39,10 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         }
         else
         {
-            choice.Kept = keep.Count(row.Visible, minKeys);
-            if (choice.Kept == row.Visible)
+            choice.Kept = keep.Count(row.Seen, minKeys);
+            if (choice.Kept == row.Seen)
             {
-                KeepAll(mask, row.Visible);
+                KeepAll(mask, row);
                 return choice;
             }
 
@@ -57,8 +57,10 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             }
         }
 
-        if (tail != TailCompensation.None && choice.Kept < row.Visible)
+        choice.Kept += KeepAlways(row, mask);
+        if (tail != TailCompensation.None && choice.Kept < row.Seen)
         {
+            HideBeforeWindow(row, mask, hide: true);
             choice.TailLogit = (reference * row.Step) + row.Origin;
             if (tail == TailCompensation.Mean)
             {
@@ -68,6 +70,8 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             {
                 FirstOrder(row, mask, reference, ref choice);
             }
+
+            HideBeforeWindow(row, mask, hide: false);
         }
 
         return choice;
@@ -82,8 +86,8 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         TailMomentSums sums;
         tailMoments.Sum(row.Scores, mask, row.Visible, reference, row.Step, &sums);
         choice.TailSum = sums.Mass;
-        double mean = (double)sums.Scores / row.Visible;
-        double variance = ((double)sums.Squares / row.Visible) - (mean * mean);
+        double mean = (double)(sums.Scores + (128L * row.Hidden)) / row.Seen;
+        double variance = ((double)(sums.Squares - (128L * 128 * row.Hidden)) / row.Seen) - (mean * mean);
         if (variance > 0 && sums.Mass > 0)
         {
             double tailMean = reference - ((double)sums.Distance / sums.Mass);
@@ -91,14 +95,49 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         }
     }
 
-    private static void KeepAll(ulong* mask, int visible)
+    /// <summary>Marks sinks and the local window; returns how many of them the row had not chosen.</summary>
+    private static int KeepAlways(in RowPilot row, ulong* mask)
     {
+        int added = 0;
+        for (int key = row.Hidden; key < Math.Min(row.Sinks - row.Start, row.Visible); key++)
+        {
+            added += Mark(mask, key);
+        }
+
+        for (int key = Math.Max(row.Hidden, row.Visible - row.LocalWindow); key < row.Visible; key++)
+        {
+            added += Mark(mask, key);
+        }
+
+        return added;
+    }
+
+    private static int Mark(ulong* mask, int key)
+    {
+        ulong bit = 1UL << (key % 64);
+        int added = (mask[key / 64] & bit) == 0 ? 1 : 0;
+        mask[key / 64] |= bit;
+        return added;
+    }
+
+    /// <summary>Marks the keys before the window as kept while the dropped ones are summed up, or unmarks them.</summary>
+    private static void HideBeforeWindow(in RowPilot row, ulong* mask, bool hide)
+    {
+        ulong before = (1UL << row.Hidden) - 1;
+        *mask = hide ? *mask | before : *mask & ~before;
+    }
+
+    private static void KeepAll(ulong* mask, in RowPilot row)
+    {
+        int visible = row.Visible;
         int words = visible / 64;
         new Span<ulong>(mask, words).Fill(ulong.MaxValue);
         if (visible % 64 != 0)
         {
             mask[words] = ulong.MaxValue >> (64 - (visible % 64));
         }
+
+        HideBeforeWindow(row, mask, hide: false);
     }
 
     /// <summary>Orders the saturated keys by their products. No other key can be among the kept: its product is smaller.</summary>
@@ -109,13 +148,14 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         {
             if (row.Scores[i] == Saturated)
             {
-                while (!outliers.IsEmpty && outliers[0].Key < i)
+                while (!outliers.IsEmpty && outliers[0].Key < row.Start + i)
                 {
                     outliers = outliers[1..];
                 }
 
-                int shift = !outliers.IsEmpty && outliers[0].Key == i ? outliers[0].Shift : 0;
+                int shift = !outliers.IsEmpty && outliers[0].Key == row.Start + i ? outliers[0].Shift : 0;
                 long exact = (long)VectorDot.Int8(row.Q8, row.K8 + ((nint)i * dim), dim) << shift;
+                exact += (long)(row.Bias(i) * row.ProductsPerLogit);
                 int product = (int)Math.Clamp(exact, int.MinValue, int.MaxValue);
                 scratch.Sort[count++] = ((ulong)(uint)(product ^ int.MinValue) << 32) | (uint)i;
             }
@@ -159,7 +199,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             total += Math.Exp(Logit(scratch.Sort[i]) - top);
         }
 
-        int floor = Math.Min(row.Visible, minKeys);
+        int floor = Math.Min(row.Seen, minKeys);
         double target = keep.Value * total;
         double mass = 0;
         int kept = 0;
@@ -192,9 +232,9 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             level--;
         }
 
-        if (kept == row.Visible)
+        if (kept == row.Seen)
         {
-            KeepAll(mask, row.Visible);
+            KeepAll(mask, row);
             reference = Saturated;
             return kept;
         }
@@ -233,13 +273,13 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
     }
 
     private float Logit(in RowPilot row, int key, WorkerScratch scratch) =>
-        VectorDot.Float(row.Query, scratch.Widen(row.Keys.From(key), 1, dim).Floats, dim) * scale;
+        (VectorDot.Float(row.Query, scratch.Widen(row.Keys.From(key), 1, dim).Floats, dim) * scale) + row.Bias(key);
 
     /// <summary>The largest exact logit of the keys at one level: with the highest level, nearly always the row's largest.</summary>
     private float ExactTop(in RowPilot row, int level, WorkerScratch scratch)
     {
         float top = float.NegativeInfinity;
-        for (int i = 0; i < row.Visible; i++)
+        for (int i = row.Hidden; i < row.Visible; i++)
         {
             if (row.Scores[i] == level)
             {
@@ -253,7 +293,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
     private static void CountLevels(in RowPilot row, int* levels)
     {
         new Span<int>(levels, 256).Clear();
-        for (int i = 0; i < row.Visible; i++)
+        for (int i = row.Hidden; i < row.Visible; i++)
         {
             levels[row.Scores[i] + 128]++;
         }

@@ -42,6 +42,7 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly GatherAttentionKernel gather = GatherAttention.Kernels.Best.Kernel;
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
+    private readonly BiasedAttention biased = new();
     private readonly DenseProductKernel product = DenseProduct.Kernels.Best.Kernel;
 
     /// <summary>Selects and attends; adds to <paramref name="counters"/>.</summary>
@@ -69,44 +70,43 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
             scratch.Pairs[pairs++] = Pair(tile, row, scratch, ref lists, ref gatherScratch);
         }
 
-        gather.AttendTile(scratch.Pairs, pairs);
+        if (call.Slopes.IsEmpty)
+        {
+            gather.AttendTile(scratch.Pairs, pairs);
+        }
+        else
+        {
+            AttendBiased(tile, scratch);
+        }
+
         clock.Add(worker, Stage.Gather, time);
     }
 
     private void SelectRows(in Tile tile, WorkerScratch scratch, ref TileCounters counters)
     {
-        int kvHead = tile.Head / call.Group;
-        KeyTables keys = call.Tables;
-        float* mean = keys.Mean + ((nint)kvHead * call.Dim);
-        ReadOnlySpan<KeyOutlier> outliers = keys.Outliers(kvHead);
         int guess = counters.Guess;
         int rescored = 0;
+        ReadOnlySpan<KeyOutlier> outliers = call.Tables is { } tables ? tables.Outliers(tile.Head / call.Group) : [];
         for (int row = 0; row < tile.Rows; row++)
         {
-            int head = tile.HeadOf(row);
-            int query = tile.QueryOf(row);
-            float* q = call.Query(head, query);
-            RowPilot pilot = new()
+            RowPilot pilot = Pilot(tile, row);
+            if (!pilot.KeepAll)
             {
-                Scores = tile.Scores + (row * tile.ScoreStride),
-                Visible = call.Visible(query),
-                KeepAll = call.Visible(query) < call.KeepAllBelow,
-                Q8 = tile.Q8 + ((nint)row * call.Dim),
-                K8 = keys.K8(kvHead),
-                Query = q,
-                Keys = call.KeyRows(kvHead),
-                Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale,
-                Origin = VectorDot.Float(q, mean, call.Dim) * call.Scale,
-            };
-            RescaleOutliers(pilot, outliers);
-            ulong* mask = scratch.Masks + ((nint)row * scratch.Words);
-            RowChoice choice = selector.Select(pilot, outliers, scratch, mask, ref guess, ref rescored);
+                RescaleOutliers(pilot, outliers);
+                AddBias(pilot);
+                new Span<sbyte>(pilot.Scores, pilot.Hidden).Fill(sbyte.MinValue);
+            }
+
+            ulong* rowMask = scratch.Masks + ((nint)row * scratch.Words);
+            new Span<ulong>(rowMask, pilot.Start / 64).Clear();
+            RowChoice choice = selector.Select(pilot, outliers, scratch, rowMask + (pilot.Start / 64), ref guess, ref rescored);
             scratch.Choices[row] = choice;
             counters.Kept += choice.Kept;
             if (call.Kept is { } kept)
             {
-                counters.Saturated += new ReadOnlySpan<sbyte>(pilot.Scores, pilot.Visible).Count((sbyte)127);
-                new ReadOnlySpan<ulong>(mask, (pilot.Visible + 63) / 64).CopyTo(kept.Row(head, query));
+                counters.Saturated += pilot.KeepAll ? 0 : new ReadOnlySpan<sbyte>(pilot.Scores, pilot.Visible).Count((sbyte)127);
+                int words = (pilot.Start + pilot.Visible + 63) / 64;
+                new ReadOnlySpan<ulong>(rowMask, words).CopyTo(kept.Row(tile.HeadOf(row), tile.QueryOf(row)));
             }
         }
 
@@ -114,53 +114,123 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
         counters.Rescored += rescored;
     }
 
+    private RowPilot Pilot(in Tile tile, int row)
+    {
+        int head = tile.HeadOf(row);
+        int query = tile.QueryOf(row);
+        int kvHead = head / call.Group;
+        int start = call.First(query) & ~63;
+        RowPilot pilot = new()
+        {
+            Start = start,
+            Visible = call.Visible(query) - start,
+            Hidden = call.First(query) - start,
+            Sinks = call.Sinks,
+            LocalWindow = call.LocalWindow,
+            KeepAll = call.Visible(query) < call.KeepAllBelow,
+            Query = call.Query(head, query),
+            Keys = call.KeyRows(kvHead).From(start),
+            Slope = call.Slope(head),
+        };
+        if (!pilot.KeepAll)
+        {
+            KeyTables keys = call.Tables;
+            pilot.Scores = tile.Scores + (row * tile.ScoreStride) + start;
+            pilot.Q8 = tile.Q8 + ((nint)row * call.Dim);
+            pilot.K8 = keys.K8(kvHead) + ((nint)start * call.Dim);
+            pilot.Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale;
+            pilot.ProductsPerLogit = tile.ScoreUnit / pilot.Step;
+            pilot.Origin = VectorDot.Float(pilot.Query, keys.Mean + ((nint)kvHead * call.Dim), call.Dim) * call.Scale;
+        }
+
+        return pilot;
+    }
+
     /// <summary>Brings the scores of keys that were quantised in larger steps to the steps of the others.</summary>
     private static void RescaleOutliers(in RowPilot pilot, ReadOnlySpan<KeyOutlier> outliers)
     {
-        if (pilot.KeepAll)
-        {
-            return;
-        }
-
         foreach (KeyOutlier outlier in outliers)
         {
-            if (outlier.Key >= pilot.Visible)
+            int key = outlier.Key - pilot.Start;
+            if (key >= pilot.Visible)
             {
                 break;
             }
 
-            ref sbyte score = ref pilot.Scores[outlier.Key];
-            score = (sbyte)Math.Clamp(score << outlier.Shift, -128, 127);
+            if (key >= 0)
+            {
+                ref sbyte score = ref pilot.Scores[key];
+                score = (sbyte)Math.Clamp(score << outlier.Shift, -128, 127);
+            }
         }
     }
 
-    /// <summary>The mean of the values that each row sees: the nearest prefix sum, then one row more at a time.</summary>
+    /// <summary>Adds ALiBi's bias to the scores, rounded to their steps: so selection and tail have it in them.</summary>
+    private static void AddBias(in RowPilot pilot)
+    {
+        if (pilot.Slope == 0)
+        {
+            return;
+        }
+
+        float perKey = pilot.Slope / pilot.Step;
+        for (int key = pilot.Hidden; key < pilot.Visible - 1; key++)
+        {
+            float bias = MathF.Max(perKey * (key - (pilot.Visible - 1)), -256);
+            pilot.Scores[key] = (sbyte)Math.Clamp(pilot.Scores[key] + (int)MathF.Round(bias), -128, 127);
+        }
+    }
+
+    /// <summary>
+    /// The mean of the values that each row sees: the nearest prefix sum, then one row more at a time; with a sliding window less the sum of those
+    /// before it.
+    /// </summary>
     private void TailValues(in Tile tile, WorkerScratch scratch)
     {
         int dim = call.Dim;
         int kvHead = tile.Head / call.Group;
-        KvRows values = call.ValueRows(kvHead);
-        int added = 0;
+        int added = int.MaxValue;
+        int before = int.MaxValue;
+        double* sumsBefore = scratch.Sums + dim;
         for (int row = 0; row < tile.Rows; row++)
         {
-            int visible = call.Visible(tile.QueryOf(row));
-            if (row == 0 || visible < added)
-            {
-                int block = visible / KeyTables.ValueBlock;
-                new ReadOnlySpan<double>(call.Tables.ValuePrefix(kvHead, block), dim).CopyTo(new Span<double>(scratch.Sums, dim));
-                added = block * KeyTables.ValueBlock;
-            }
-
-            KvRows next = scratch.Widen(values.From(added), visible - added, dim);
-            stats.AddSums(next.Floats, next.Stride, visible - added, dim, scratch.Sums);
-            added = visible;
+            int query = tile.QueryOf(row);
+            int first = call.First(query);
+            SumTo(kvHead, call.Visible(query), ref added, scratch.Sums, scratch);
             float* mean = scratch.TailValues + ((nint)row * dim);
-            double inverse = 1.0 / visible;
-            for (int d = 0; d < dim; d++)
+            double inverse = 1.0 / call.Seen(query);
+            if (first > 0)
             {
-                mean[d] = (float)(scratch.Sums[d] * inverse);
+                SumTo(kvHead, first, ref before, sumsBefore, scratch);
+                for (int d = 0; d < dim; d++)
+                {
+                    mean[d] = (float)((scratch.Sums[d] - sumsBefore[d]) * inverse);
+                }
+            }
+            else
+            {
+                for (int d = 0; d < dim; d++)
+                {
+                    mean[d] = (float)(scratch.Sums[d] * inverse);
+                }
             }
         }
+    }
+
+    /// <summary>The sum of the first <paramref name="count"/> values, from a sum of fewer or from the nearest prefix sum.</summary>
+    private void SumTo(int kvHead, int count, ref int added, double* sums, WorkerScratch scratch)
+    {
+        int dim = call.Dim;
+        if (count < added || count - added > KeyTables.ValueBlock)
+        {
+            int block = count / KeyTables.ValueBlock;
+            new ReadOnlySpan<double>(call.Tables.ValuePrefix(kvHead, block), dim).CopyTo(new Span<double>(sums, dim));
+            added = block * KeyTables.ValueBlock;
+        }
+
+        KvRows next = scratch.Widen(call.ValueRows(kvHead).From(added), count - added, dim);
+        stats.AddSums(next.Floats, next.Stride, count - added, dim, sums);
+        added = count;
     }
 
     /// <summary>Adds TailSlope·q·C to the tail's value of each row; rows that share a C go through one product.</summary>
@@ -215,9 +285,14 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
         bool pair = row + 1 < tile.Rows;
         int kept0 = scratch.Choices[row].Kept;
         int kept1 = pair ? scratch.Choices[row + 1].Kept : 0;
+        int words0 = (call.Visible(tile.QueryOf(row)) + 63) / 64;
+        int words1 = pair ? (call.Visible(tile.QueryOf(row + 1)) + 63) / 64 : 0;
+        int words = Math.Max(words0, words1);
+        int start = FirstWord(tile, row);
         ulong* mask0 = scratch.Masks + ((nint)row * scratch.Words);
-        ulong* mask1 = mask0 + scratch.Words;
-        int words = (call.Visible(tile.QueryOf(row)) + 63) / 64;
+        ulong* mask1 = pair ? mask0 + scratch.Words : (ulong*)scratch.Sort;
+        new Span<ulong>(mask0 + words0, words - words0).Clear();
+        new Span<ulong>(mask1 + words1, words - words1).Clear();
         int* first = lists + Math.Min(kept0, kept1) + TopKSelect.ListSlack;
         GatherArguments arguments = new()
         {
@@ -225,36 +300,47 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
             Both = lists,
             First = first,
             Second = first + kept0 + TopKSelect.ListSlack,
-            Keys = call.KeyRows(kvHead),
-            Values = call.ValueRows(kvHead),
+            Keys = call.KeyRows(kvHead).From(64 * start),
+            Values = call.ValueRows(kvHead).From(64 * start),
             Dim = call.Dim,
             Scale = call.Scale,
             Scratch = gatherScratch,
         };
         if (pair)
         {
-            int words1 = (call.Visible(tile.QueryOf(row + 1)) + 63) / 64;
-            for (; words < words1; words++)
-            {
-                mask0[words] = 0;
-            }
-
-            new Span<ulong>(mask1 + words1, words - words1).Clear();
-
             arguments.Row1 = Row(tile, row + 1, scratch);
-        }
-        else
-        {
-            mask1 = (ulong*)scratch.Sort;
-            new Span<ulong>(mask1, words).Clear();
         }
 
         SplitCounts counts;
-        select.Split(mask0, mask1, words, arguments.Both, arguments.First, arguments.Second, &counts);
+        select.Split(mask0 + start, mask1 + start, words - start, arguments.Both, arguments.First, arguments.Second, &counts);
         arguments.Counts = counts;
         lists += WorkerScratch.ListEntries(kept0, kept1);
         gatherScratch += WorkerScratch.GatherFloats(kept0, kept1, call.Dim);
         return arguments;
+    }
+
+    /// <summary>The first word of the masks of a pair of rows that may have bits.</summary>
+    private int FirstWord(in Tile tile, int row)
+    {
+        int first = call.First(tile.QueryOf(row)) / 64;
+        return row + 1 < tile.Rows ? Math.Min(first, call.First(tile.QueryOf(row + 1)) / 64) : first;
+    }
+
+    /// <summary>The rows one by one, with their heads' bias: a pair's lists are put together again for each.</summary>
+    private void AttendBiased(in Tile tile, WorkerScratch scratch)
+    {
+        for (int row = 0; row < tile.Rows; row++)
+        {
+            ref GatherArguments pair = ref scratch.Pairs[row / 2];
+            bool second = row % 2 == 1;
+            int own = second ? pair.Counts.Second : pair.Counts.First;
+            int* list = (int*)scratch.Sort;
+            new ReadOnlySpan<int>(pair.Both, pair.Counts.Both).CopyTo(new Span<int>(list, pair.Counts.Both));
+            new ReadOnlySpan<int>(second ? pair.Second : pair.First, own).CopyTo(new Span<int>(list + pair.Counts.Both, own));
+            int position = call.Visible(tile.QueryOf(row)) - 1 - (64 * FirstWord(tile, row & ~1));
+            GatherRow of = second ? pair.Row1 : pair.Row0;
+            biased.Attend(pair, of, list, pair.Counts.Both + own, call.Slope(tile.HeadOf(row)), position, scratch.Row, pair.Scratch);
+        }
     }
 
     private GatherRow Row(in Tile tile, int row, WorkerScratch scratch) => new()
@@ -263,7 +349,7 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
         Output = call.Output(tile.HeadOf(row), tile.QueryOf(row)),
         TailSum = scratch.Choices[row].TailSum,
         TailLogit = scratch.Choices[row].TailLogit,
-        TailLimit = call.Visible(tile.QueryOf(row)) - scratch.Choices[row].Kept,
+        TailLimit = call.Seen(tile.QueryOf(row)) - scratch.Choices[row].Kept,
         TailValue = scratch.TailValues + ((nint)row * call.Dim),
     };
 }

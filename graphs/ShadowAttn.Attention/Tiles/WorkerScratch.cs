@@ -27,12 +27,13 @@ internal sealed unsafe class WorkerScratch : IDisposable
             pairs * GatherFloats(keys, keys, dim) * sizeof(float),
             (nint)keys * sizeof(ulong),
             256 * sizeof(int),
-            (nint)dim * sizeof(double),
+            2 * (nint)dim * sizeof(double),
             scores ? (nint)tileRows * dim : 0,
             scores ? (nint)tileRows * sizeof(float) : 0,
             scores ? tileRows * ScoreStride : 0,
             dense is { } d ? d.ScratchFloats(d.RowBlock, dim) * sizeof(float) : 0,
             (nint)WidenedRows * dim * sizeof(float),
+            (nint)dim * sizeof(float),
         ];
 
         nint total = 0;
@@ -66,6 +67,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
         Scores = (sbyte*)Take();
         Dense = (float*)Take();
         Widened = (float*)Take();
+        Row = (float*)Take();
     }
 
     /// <summary>Words of a row's mask.</summary>
@@ -101,7 +103,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
     /// <summary>[256]: keys per score level.</summary>
     public int* Levels { get; }
 
-    /// <summary>[dim].</summary>
+    /// <summary>[2, dim]: sums of the values up to the end of what a row sees, and up to its window.</summary>
     public double* Sums { get; }
 
     /// <summary>[tileRows, dim]; only where the pilot runs on the CPU.</summary>
@@ -115,6 +117,9 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>Scratch of the dense kernel; only in dense mode.</summary>
     public float* Dense { get; }
+
+    /// <summary>[dim]: one key or value.</summary>
+    public float* Row { get; }
 
     private float* Widened { get; }
 

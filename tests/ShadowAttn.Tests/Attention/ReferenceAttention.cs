@@ -5,12 +5,13 @@ namespace ShadowAttn.Tests.Attention;
 /// <summary>The operator by its definition, one row at a time in double precision: universal pilot, selection, exact attention, tail.</summary>
 internal static class ReferenceAttention
 {
-    /// <summary>One head. q [rows, dim], k and v [keys, dim]; visible[r] is the number of keys that row r sees.</summary>
+    /// <summary>One head. q [rows, dim], k and v [keys, dim]; visible[r] is the end of the keys that row r sees.</summary>
     public static Result Run(
         double[][] q, double[][] k, double[][] v, int[] visible, double scale, KeepRatio keep, int minKeys, TailCompensation tail,
-        Quantised? quantised = null)
+        Quantised? quantised = null, Masks? masks = null)
     {
         int dim = q[0].Length;
+        masks ??= new Masks();
         int shift = (int)Math.Ceiling(Math.Log2(dim));
         double sigma0 = 127 * Math.Pow(2, shift) / 3;
         quantised ??= Quantise(k);
@@ -18,27 +19,34 @@ internal static class ReferenceAttention
         var result = new Result(new double[q.Length][], new bool[q.Length][], 0);
         for (int r = 0; r < q.Length; r++)
         {
-            int n = visible[r];
+            int end = visible[r];
+            int first = Math.Max(0, end - masks.Window);
+            int n = end - first;
+            double[][] seenKeys = k[first..end];
+            double[][] seenValues = v[first..end];
+            double[] bias = [.. Enumerable.Range(0, n).Select(i => masks.Slope * (i - (n - 1)))];
             double energy = q[r].Select((x, d) => x * x * power[d]).Sum();
             double queryScale = Math.Max(Math.Max(q[r].Max(Math.Abs) / 127, Math.Sqrt(energy) / sigma0), 1e-30);
             double[] q8 = [.. q[r].Select(x => Math.Round(x / queryScale))];
-            double[] products = [.. Enumerable.Range(0, n).Select(i => Dot(q8, k8[i]))];
+            double[] products = [.. Enumerable.Range(0, n).Select(i => Dot(q8, k8[first + i]))];
             double[] levels = [.. products.Select(p => Math.Clamp(Math.Floor((p / Math.Pow(2, shift)) + 0.5), -128, 127))];
             if (shifts is not null)
             {
-                products = [.. products.Select((p, i) => p * Math.Pow(2, shifts[i]))];
-                levels = [.. levels.Select((l, i) => Math.Clamp(l * Math.Pow(2, shifts[i]), -128, 127))];
+                products = [.. products.Select((p, i) => p * Math.Pow(2, shifts[first + i]))];
+                levels = [.. levels.Select((l, i) => Math.Clamp(l * Math.Pow(2, shifts[first + i]), -128, 127))];
             }
 
             double step = queryScale * keyScale * Math.Pow(2, shift);
+            levels = [.. levels.Select((l, i) => Math.Clamp(l + Math.Round(Math.Max(bias[i] / (step * scale), -256)), -128, 127))];
+            products = [.. products.Select((p, i) => p + (bias[i] / (step * scale) * Math.Pow(2, shift)))];
             double origin = Dot(q[r], mean);
             double[] estimate = [.. levels.Select(l => ((l * step) + origin) * scale)];
-            double[] exact = [.. Enumerable.Range(0, n).Select(i => Dot(q[r], k[i]) * scale)];
+            double[] exact = [.. Enumerable.Range(0, n).Select(i => (Dot(q[r], seenKeys[i]) * scale) + bias[i])];
             double top = exact.Max();
 
             double[] orderBy = levels;
             int kept;
-            if (n < keepAllBelow)
+            if (end < keepAllBelow)
             {
                 kept = n;
             }
@@ -74,9 +82,14 @@ internal static class ReferenceAttention
                 take[i] = true;
             }
 
-            result.Kept[r] = take;
-            double[] slope = tail == TailCompensation.Linear ? Slope(q[r], k, v, n, scale) : new double[dim];
-            result.Output[r] = Attend(exact, estimate, take, v, n, tail, top, slope);
+            for (int i = 0; i < n; i++)
+            {
+                take[i] |= first + i < masks.Sinks || i >= n - masks.LocalWindow;
+            }
+
+            result.Kept[r] = [.. new bool[first], .. take];
+            double[] slope = tail == TailCompensation.Linear ? Slope(q[r], k, v, end, scale) : new double[dim];
+            result.Output[r] = Attend(exact, estimate, take, seenValues, n, tail, top, slope);
         }
 
         return result;
@@ -214,6 +227,8 @@ internal static class ReferenceAttention
 
         return sum;
     }
+
+    internal sealed record Masks(int Window = int.MaxValue, int Sinks = 0, int LocalWindow = 0, double Slope = 0);
 
     internal sealed record Quantised(double[] Mean, double KeyScale, double[] Power, double[][] K8, int KeepAllBelow, int[]? Shifts = null);
 

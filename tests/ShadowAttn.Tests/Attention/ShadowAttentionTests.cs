@@ -249,7 +249,9 @@ public sealed class ShadowAttentionTests
             int kvHead = head / (heads / options.KvHeads);
             float scale = options.Scale ?? (float)(1 / Math.Sqrt(options.HeadDim));
             result = ReferenceAttention.Run(
-                data.Rows(data.Q, head), data.Rows(data.K, kvHead), data.Rows(data.V, kvHead), visible, scale, options.Keep, options.MinKeys, options.Tail);
+                data.Rows(data.Q, head), data.Rows(data.K, kvHead), data.Rows(data.V, kvHead), visible, scale, options.Keep, options.MinKeys, options.Tail,
+                masks: new ReferenceAttention.Masks(
+                    options.SlidingWindow ?? int.MaxValue, options.Sinks, options.LocalWindow, options.AlibiSlopes.IsEmpty ? 0 : options.AlibiSlopes.Span[head]));
             for (int r = 0; r < queries; r++)
             {
                 int wrong = 0;
