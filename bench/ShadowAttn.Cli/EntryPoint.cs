@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using ShadowAttn.Cli.AbiCheck;
 using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Cache;
+using ShadowAttn.Cli.Compare;
 using ShadowAttn.Cli.Conformance;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Doctor;
@@ -40,6 +41,7 @@ public static class EntryPoint
             verbose,
             RunCommandLine.Create(console, verbose),
             BenchCommandLine.Create(console, benchmarks ?? BenchRegistry.Default),
+            CompareCommandLine.Create(console, verbose),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),

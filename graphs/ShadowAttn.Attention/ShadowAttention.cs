@@ -121,6 +121,11 @@ public sealed class ShadowAttention : IDisposable
                 $"the statistics are of [{statistics.KvHeads}, {statistics.HeadDim}], the options say [{Options.KvHeads}, {Options.HeadDim}]", nameof(statistics));
         }
 
+        if (Options.Mode is AttentionMode.SparseCpu or AttentionMode.BlockSparse)
+        {
+            throw new ArgumentException($"mode {Options.Mode} takes no cache: it is there to compare with, on whole tensors");
+        }
+
         if (Options.Mode == AttentionMode.NpuInt8 || Options.Buckets == PilotBuckets.Paper)
         {
             throw new ArgumentException($"mode {Options.Mode} with {Options.Buckets} buckets takes no cache: its scales are fixed by the first input");
@@ -215,6 +220,7 @@ public sealed class ShadowAttention : IDisposable
             AttentionMode.Dense when Options.HasMaskBeyondCausal => new ShadowCpuPipeline(call, Options, pool, clock, keepAll: true),
             AttentionMode.Dense => new DensePipeline(call, pool, clock),
             AttentionMode.ShadowCpu => new ShadowCpuPipeline(call, Options, pool, clock),
+            AttentionMode.SparseCpu or AttentionMode.BlockSparse => new FloatEstimatePipeline(call, Options, pool, clock),
             AttentionMode.NpuInt8 => new NpuInt8Pipeline(call, pool, clock, backend!),
             _ => new ShadowPipeline(call, Options, pool, clock, graphs!),
         };

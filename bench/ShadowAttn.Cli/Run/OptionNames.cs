@@ -12,6 +12,8 @@ internal static class OptionNames
         (AttentionMode.ShadowCpu, "shadow-cpu"),
         (AttentionMode.Dense, "dense"),
         (AttentionMode.NpuInt8, "npu-int8"),
+        (AttentionMode.SparseCpu, "sparse-cpu"),
+        (AttentionMode.BlockSparse, "block-sparse"),
     ];
 
     private static readonly (TailCompensation Value, string Name)[] s_tails =

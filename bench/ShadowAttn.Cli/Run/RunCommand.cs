@@ -19,30 +19,12 @@ internal static class RunCommand
     /// <exception cref="InputException">The input is not what the operator can compute.</exception>
     public static void Execute(RunOptions options, TraceInput trace, BackendHost? host, CommandConsole console)
     {
-        var attention = new AttentionOptions
-        {
-            Heads = trace.Heads,
-            KvHeads = trace.KvHeads,
-            HeadDim = trace.HeadDim,
-            Mode = options.Mode,
-            Keep = options.Keep,
-            MinKeys = options.MinKeys,
-            Tail = options.Tail,
-            Causal = trace.Causal,
-            Scale = trace.Scale,
-            Threads = options.Threads,
-            Buckets = options.Buckets,
-        };
-        Check(attention, trace);
-        using UnmanagedBuffer output = UnmanagedBuffer.Allocate((long)trace.Heads * trace.QueryCount * trace.HeadDim * sizeof(float));
-        TensorView<float> o = output.View<float>(trace.Heads, trace.QueryCount, trace.HeadDim);
-        using KvTensor? k = Convert("k", trace.K, options.KvFormat, trace.Path);
-        using KvTensor? v = Convert("v", trace.V, options.KvFormat, trace.Path);
+        using UnmanagedBuffer output = AllocateOutput(trace);
+        TensorView<float> o = View(output, trace);
         RunReport report;
         using (ProgressReporter progress = console.StartProgress())
         {
-            var run = new AttentionRun(host, attention, options.Repeat, progress);
-            report = RunReportBuilder.Build(options, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
+            report = Measure(options, trace, host, o, progress);
         }
 
         if (options.OutputPath is { } path)
@@ -58,6 +40,48 @@ internal static class RunCommand
         {
             RunTable.Write(console.Ansi, report);
         }
+    }
+
+    /// <summary>Room for the result.</summary>
+    public static UnmanagedBuffer AllocateOutput(TraceInput trace) =>
+        UnmanagedBuffer.Allocate((long)trace.Heads * trace.QueryCount * trace.HeadDim * sizeof(float));
+
+    /// <summary>The result, [heads, queries, headDim].</summary>
+    public static TensorView<float> View(UnmanagedBuffer output, TraceInput trace) =>
+        output.View<float>(trace.Heads, trace.QueryCount, trace.HeadDim);
+
+    /// <summary>Computes attention in one mode and measures it.</summary>
+    /// <param name="options">What to do.</param>
+    /// <param name="trace">The input.</param>
+    /// <param name="host">The backend; null where the mode needs none.</param>
+    /// <param name="o">Receives the result.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <exception cref="InputException">The input is not what the operator can compute.</exception>
+    public static RunReport Measure(RunOptions options, TraceInput trace, BackendHost? host, TensorView<float> o, ProgressReporter progress)
+    {
+        var attention = new AttentionOptions
+        {
+            Heads = trace.Heads,
+            KvHeads = trace.KvHeads,
+            HeadDim = trace.HeadDim,
+            Mode = options.Mode,
+            Keep = options.Keep,
+            MinKeys = options.MinKeys,
+            Tail = options.Tail,
+            Causal = trace.Causal,
+            Sinks = options.Sinks,
+            LocalWindow = options.Window,
+            SlidingWindow = options.SlidingWindow,
+            AlibiSlopes = options.Alibi ? AlibiSlopes.Standard(trace.Heads) : default(ReadOnlyMemory<float>),
+            Scale = trace.Scale,
+            Threads = options.Threads,
+            Buckets = options.Buckets,
+        };
+        Check(attention, options, trace);
+        using KvTensor? k = Convert("k", trace.K, options.KvFormat, trace.Path);
+        using KvTensor? v = Convert("v", trace.V, options.KvFormat, trace.Path);
+        var run = new AttentionRun(host, attention, options.Repeat, progress);
+        return RunReportBuilder.Build(options, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
     }
 
     /// <summary>A copy in another format; null for fp32, which the trace is in.</summary>
@@ -82,16 +106,21 @@ internal static class RunCommand
         return KvTensor.Convert(tensor, format);
     }
 
-    private static void Check(AttentionOptions options, TraceInput trace)
+    private static void Check(AttentionOptions attention, RunOptions options, TraceInput trace)
     {
         if (trace.HeadDim > AttentionOptions.MaxHeadDim)
         {
             throw new InputException($"{trace.Path}: head dim {trace.HeadDim} is above {AttentionOptions.MaxHeadDim}, the most that is supported");
         }
 
+        if ((options.SlidingWindow is not null || options.Alibi) && !trace.Causal)
+        {
+            throw new InputException($"{trace.Path}: the trace is not causal; --sliding-window and --alibi need one that is");
+        }
+
         try
         {
-            options.Validate();
+            attention.Validate();
         }
         catch (ArgumentException e)
         {

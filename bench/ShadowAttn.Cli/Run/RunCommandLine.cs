@@ -22,9 +22,10 @@ internal sealed class RunCommandLine
         HelpName = "FILE",
     };
 
-    private readonly Option<AttentionMode> _mode = OptionParsing.Parsed("--mode", "shadow|shadow-cpu|dense|npu-int8", "shadow",
+    private readonly Option<AttentionMode> _mode = OptionParsing.Parsed("--mode", "MODE", "shadow",
         "shadow: pilot scores by the QNN backend; shadow-cpu: by the CPU; dense: exact attention over all keys; "
-            + "npu-int8: the whole attention in INT8 by the QNN backend", ParseMode);
+            + "npu-int8: the whole attention in INT8 by the QNN backend; sparse-cpu: the estimate in fp32 by the CPU; "
+            + "block-sparse: whole blocks of 64 keys", ParseMode);
 
     private readonly Option<KeepRatio> _keep = OptionParsing.Parsed("--keep", "R|mass:P", "0.2",
         "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold", ParseKeep);
@@ -34,6 +35,17 @@ internal sealed class RunCommandLine
 
     private readonly Option<TailCompensation> _tail = OptionParsing.Parsed("--tail", "linear|mean|none", "linear",
         "mean: the dropped keys' estimated mass times the mean value is added; linear: the same with a first-order term; none: they are ignored", ParseTail);
+
+    private readonly Option<int> _sinks = OptionParsing.Parsed("--sinks", "N", "0",
+        "The first N keys are always kept", (option, text) => OptionParsing.Number(option, text, 0, int.MaxValue));
+
+    private readonly Option<int> _window = OptionParsing.Parsed("--window", "N", "0",
+        "The last N keys that a row sees are always kept", (option, text) => OptionParsing.Number(option, text, 0, int.MaxValue));
+
+    private readonly Option<int> _slidingWindow = OptionParsing.Parsed("--sliding-window", "N", null,
+        "Mask: a query sees only the last N keys up to its own", (option, text) => OptionParsing.Number(option, text, 1, int.MaxValue));
+
+    private readonly Option<bool> _alibi = new("--alibi") { Description = "Add ALiBi's bias with the standard slopes to the logits" };
 
     private readonly Option<KvFormat> _kv = OptionParsing.Parsed("--kv", "f32|f16|bf16|q16", "f32",
         "How K and V are stored; converted once, before anything is timed. q16: int16 with a scale per channel", ParseKvFormat);
@@ -58,7 +70,7 @@ internal sealed class RunCommandLine
     private readonly Option<bool> _json = CommonOptions.Json();
     private readonly Option<bool> _verbose;
 
-    private RunCommandLine(Option<bool> verbose) => _verbose = verbose;
+    internal RunCommandLine(Option<bool> verbose) => _verbose = verbose;
 
     /// <summary>Makes the command.</summary>
     public static Command Create(CommandConsole console, Option<bool> verbose)
@@ -66,21 +78,30 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._input, line._mode, line._keep, line._minKeys, line._tail, line._kv, line._threads, line._buckets, line._output,
-            line._repeat, line._json,
+            line._mode, line._buckets, line._output,
         };
-        line._backend.AddTo(command);
+        line.AddTo(command);
         command.SetAction(result => Run(line.Read(result), console));
         return command;
     }
 
-    private static void Run(RunOptions options, CommandConsole console)
+    /// <summary>Adds what goes for every mode.</summary>
+    internal void AddTo(Command command)
     {
-        if (InstructionSets.Validate() is { } error)
+        foreach (Option option in new Option[]
         {
-            throw new InputException(error);
+            _input, _keep, _minKeys, _tail, _sinks, _window, _slidingWindow, _alibi, _kv, _threads, _repeat, _json,
+        })
+        {
+            command.Add(option);
         }
 
+        _backend.AddTo(command);
+    }
+
+    private static void Run(RunOptions options, CommandConsole console)
+    {
+        CheckInstructionSet();
         if (options.Mode == AttentionMode.Shadow && options.Buckets == PilotBuckets.Paper && options.Keep.IsMass)
         {
             throw new InputException("--keep: mass:P needs --buckets universal; with --buckets paper give a share of the keys, such as 0.2");
@@ -89,6 +110,16 @@ internal sealed class RunCommandLine
         if (options.Mode == AttentionMode.NpuInt8 && options.KvFormat != KvFormat.F32)
         {
             throw new InputException("--kv: --mode npu-int8 quantises K and V itself and takes f32 only");
+        }
+
+        if (options.Mode == AttentionMode.BlockSparse && options.Keep.IsMass)
+        {
+            throw new InputException("--keep: mass:P is no choice of --mode block-sparse; give a share of the keys, such as 0.2");
+        }
+
+        if (options.Mode == AttentionMode.NpuInt8 && (options.SlidingWindow is not null || options.Alibi))
+        {
+            throw new InputException("--mode: npu-int8 has no other mask than the causal one; leave --sliding-window and --alibi away");
         }
 
         if (options.OutputPath is { } output)
@@ -106,6 +137,14 @@ internal sealed class RunCommandLine
         RunCommand.Execute(options, trace, host, console);
     }
 
+    internal static void CheckInstructionSet()
+    {
+        if (InstructionSets.Validate() is { } error)
+        {
+            throw new InputException(error);
+        }
+    }
+
     private static BackendHost? OpenBackend(RunOptions options, CommandConsole console)
     {
         if (options.Mode is AttentionMode.Shadow or AttentionMode.NpuInt8)
@@ -118,10 +157,14 @@ internal sealed class RunCommandLine
         return null;
     }
 
-    private RunOptions Read(ParseResult result) => new()
+    internal RunOptions Read(ParseResult result) => new()
     {
         InputPath = result.GetValue(_input) ?? RunOptions.BundledInput,
         Mode = result.ValueOr(_mode, s_defaults.Mode),
+        Sinks = result.ValueOr(_sinks, s_defaults.Sinks),
+        Window = result.ValueOr(_window, s_defaults.Window),
+        SlidingWindow = result.GetResult(_slidingWindow) is null ? null : result.GetRequiredValue(_slidingWindow),
+        Alibi = result.GetValue(_alibi),
         Keep = result.ValueOr(_keep, s_defaults.Keep),
         MinKeys = result.ValueOr(_minKeys, s_defaults.MinKeys),
         Tail = result.ValueOr(_tail, s_defaults.Tail),
@@ -135,11 +178,8 @@ internal sealed class RunCommandLine
         Verbose = result.GetValue(_verbose),
     };
 
-    private static AttentionMode ParseMode(string option, string text) => text switch
-    {
-        "sparse-cpu" or "block-sparse" => throw new InputException($"{option}: '{text}' is not available yet; choose {OptionNames.Modes}"),
-        _ => OptionNames.TryParse(text, out AttentionMode mode) ? mode : throw Unknown(option, text, OptionNames.Modes),
-    };
+    private static AttentionMode ParseMode(string option, string text) =>
+        OptionNames.TryParse(text, out AttentionMode mode) ? mode : throw Unknown(option, text, OptionNames.Modes);
 
     private static KeepRatio ParseKeep(string option, string text) => KeepRatio.TryParse(text, out KeepRatio keep)
         ? keep

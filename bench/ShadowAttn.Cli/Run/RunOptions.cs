@@ -28,6 +28,18 @@ public sealed record RunOptions
     /// <summary>What K and V are converted to before anything is timed.</summary>
     public KvFormat KvFormat { get; init; } = KvFormat.F32;
 
+    /// <summary>The first so many keys are kept always.</summary>
+    public int Sinks { get; init; }
+
+    /// <summary>The last so many keys that a row sees are kept always.</summary>
+    public int Window { get; init; }
+
+    /// <summary>A query sees at most so many keys; null for all up to its own.</summary>
+    public int? SlidingWindow { get; init; }
+
+    /// <summary>Whether the standard slopes of ALiBi are added to the logits.</summary>
+    public bool Alibi { get; init; }
+
     /// <summary>Number of threads.</summary>
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, AttentionOptions.MaxThreads);
 

@@ -17,6 +17,17 @@ internal sealed record RunReport
 
     public required int MinKeys { get; init; }
 
+    /// <summary>Keys at the start that are always kept.</summary>
+    public required int Sinks { get; init; }
+
+    /// <summary>Keys at the end of what a row sees that are always kept.</summary>
+    public required int Window { get; init; }
+
+    /// <summary>The most keys that a query sees; null for all up to its own.</summary>
+    public required int? SlidingWindow { get; init; }
+
+    public required bool Alibi { get; init; }
+
     public required BackendReport? Backend { get; init; }
 
     public required string Isa { get; init; }

@@ -14,6 +14,12 @@ public enum AttentionMode
 
     /// <summary>The whole attention in INT8 on the QNN backend, per-tensor encodings: the baseline that loses accuracy.</summary>
     NpuInt8,
+
+    /// <summary>The estimate in fp32 on the CPU, every key by its own logit, then exact attention over the kept keys: the naive baseline.</summary>
+    SparseCpu,
+
+    /// <summary>Whole blocks of 64 keys, chosen by the logits of their mean keys in fp32: the coarse baseline.</summary>
+    BlockSparse,
 }
 
 /// <summary>What happens to the softmax mass of the dropped keys.</summary>

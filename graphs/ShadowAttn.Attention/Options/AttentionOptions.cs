@@ -90,6 +90,11 @@ public sealed record AttentionOptions
         ArgumentOutOfRangeException.ThrowIfNegative(Sinks);
         ArgumentOutOfRangeException.ThrowIfNegative(LocalWindow);
         ValidateMasks();
+        if (Mode == AttentionMode.BlockSparse && Keep.IsMass)
+        {
+            throw new ArgumentException($"mode {Mode} keeps a share of the keys, not of the mass");
+        }
+
         if (Mode == AttentionMode.Shadow && Buckets == PilotBuckets.Paper && Keep.IsMass)
         {
             throw new ArgumentException("Keep by mass needs the universal pilot: the paper's buckets keep a share of the keys");

@@ -18,6 +18,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     private readonly bool centre;
     private readonly bool valueSums;
     private readonly bool pack;
+    private readonly bool quantizeKeys;
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
@@ -40,8 +41,10 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     /// <param name="centre">Whether the channel mean is subtracted.</param>
     /// <param name="valueSums">Whether the prefix sums of the values are wanted.</param>
     /// <param name="pack">Whether the keys are packed for the CPU's score kernel.</param>
+    /// <param name="quantizeKeys">False where only means and sums are wanted.</param>
     public KeyPreparation(
-        AttentionCall call, WorkerPool pool, StageClock clock, UnmanagedBuffer[] k8, bool centre, bool valueSums, bool pack)
+        AttentionCall call, WorkerPool pool, StageClock clock, UnmanagedBuffer[] k8, bool centre, bool valueSums, bool pack,
+        bool quantizeKeys = true)
     {
         this.call = call;
         this.pool = pool;
@@ -49,6 +52,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
         this.centre = centre;
         this.valueSums = valueSums;
         this.pack = pack;
+        this.quantizeKeys = quantizeKeys;
         this.k8 = k8;
         chunks = (call.Keys + Chunk - 1) / Chunk;
         valueBlocks = (call.Keys / ValueBlock) + 1;
@@ -92,6 +96,11 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
         {
             RunPhase(Phase.Sums);
             FinishSums();
+        }
+
+        if (!quantizeKeys)
+        {
+            return;
         }
 
         if (centre)

@@ -59,6 +59,9 @@ internal unsafe struct RowPilot
     /// <summary>What one score step means as a logit: q scale · k scale · 2^b · attention scale.</summary>
     public float Step;
 
+    /// <summary>Float estimates with the bias in them, of each key or of each block of 64 from <see cref="Start"/> on; null where 8-bit scores are all there is.</summary>
+    public float* Estimates;
+
     /// <summary>ALiBi's slope of the row's head; 0 for no bias.</summary>
     public float Slope;
 

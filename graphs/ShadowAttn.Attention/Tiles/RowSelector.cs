@@ -6,7 +6,7 @@ namespace ShadowAttn.Attention;
 /// Which keys a row keeps: by a share of its visible keys, or by a share of its mass. Rows whose pilot saturated more keys than they keep are
 /// ordered again by the unsaturated products; of equal scores the larger index comes first, as HTP's TopK has it.
 /// </summary>
-internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompensation tail, int dim, float scale)
+internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompensation tail, int dim, float scale) : IRowSelector
 {
     private const int Saturated = 127;
 
@@ -14,13 +14,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
     private readonly TailMassKernel tailMass = TailMass.Kernels.Best.Kernel;
     private readonly TailMomentsKernel tailMoments = TailMoments.Kernels.Best.Kernel;
 
-    /// <summary>Selects one row into <paramref name="mask"/>.</summary>
-    /// <param name="row">The row.</param>
-    /// <param name="outliers">Keys whose products are in larger steps; their scores are not any more.</param>
-    /// <param name="scratch">The worker's scratch.</param>
-    /// <param name="mask">Receives ⌈visible/64⌉ words.</param>
-    /// <param name="guess">The threshold of the row before; receives this row's.</param>
-    /// <param name="rescored">Incremented when the row was ordered again.</param>
+    /// <inheritdoc/>
     public RowChoice Select(
         in RowPilot row, ReadOnlySpan<KeyOutlier> outliers, WorkerScratch scratch, ulong* mask, ref int guess, ref int rescored)
     {
@@ -50,13 +44,28 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             select.Select(row.Scores, row.Visible, choice.Kept, guess, mask, &result);
             guess = result.Threshold;
             reference = result.Threshold;
-            if (result.Threshold == Saturated && result.Ties > choice.Kept)
+            if (row.Estimates is not null)
+            {
+                Refine(row, result, choice.Kept, scratch, mask);
+            }
+            else if (result.Threshold == Saturated && result.Ties > choice.Kept)
             {
                 Rescore(row, outliers, choice.Kept, scratch, mask);
                 rescored++;
             }
         }
 
+        Complete(row, mask, reference, ref choice);
+        return choice;
+    }
+
+    /// <summary>Adds what is always kept, and the tail of the rest.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="mask">What it has chosen.</param>
+    /// <param name="reference">The highest score that a dropped key has, or more.</param>
+    /// <param name="choice">Has the number of chosen keys; receives the rest.</param>
+    public void Complete(in RowPilot row, ulong* mask, int reference, ref RowChoice choice)
+    {
         choice.Kept += KeepAlways(row, mask);
         if (tail != TailCompensation.None && choice.Kept < row.Seen)
         {
@@ -73,8 +82,39 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
 
             HideBeforeWindow(row, mask, hide: false);
         }
+    }
 
-        return choice;
+    /// <summary>A float above its key as a number that sorts like the float, then by the key.</summary>
+    public static ulong SortKey(float value, int key) => ((ulong)Sortable(value) << 32) | (uint)key;
+
+    /// <summary>Orders the keys at the threshold's level by their float estimates.</summary>
+    private static void Refine(in RowPilot row, in TopKResult result, int kept, WorkerScratch scratch, ulong* mask)
+    {
+        int wanted = kept - result.Above;
+        if (wanted == result.Ties)
+        {
+            return;
+        }
+
+        int count = 0;
+        ReadOnlySpan<sbyte> levels = new(row.Scores, row.Visible);
+        for (int next, from = row.Hidden; (next = levels[from..].IndexOf((sbyte)result.Threshold)) >= 0; from += next + 1)
+        {
+            int key = from + next;
+            scratch.Sort[count++] = SortKey(row.Estimates[key], key);
+            mask[key / 64] &= ~(1UL << (key % 64));
+            if (key + 1 >= row.Visible)
+            {
+                break;
+            }
+        }
+
+        new Span<ulong>(scratch.Sort, count).Sort();
+        for (int i = count - wanted; i < count; i++)
+        {
+            uint key = (uint)scratch.Sort[i];
+            mask[key / 64] |= 1UL << (int)(key % 64);
+        }
     }
 
     /// <summary>
@@ -265,7 +305,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             if (row.Scores[i] == Saturated)
             {
                 float logit = Logit(row, i, scratch);
-                sort[count++] = ((ulong)Sortable(logit) << 32) | (uint)i;
+                sort[count++] = SortKey(logit, i);
             }
         }
 

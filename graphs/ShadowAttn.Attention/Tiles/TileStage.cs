@@ -29,6 +29,18 @@ internal unsafe struct Tile
     /// <summary>What one score means in units of q8·k8: 2^b for the universal pilot.</summary>
     public float ScoreUnit;
 
+    /// <summary>Float estimates in rows; null where the pilot is 8-bit. Then <see cref="Steps"/> and <see cref="Origins"/> say what the scores mean.</summary>
+    public float* Estimates;
+
+    /// <summary>Elements between rows of <see cref="Estimates"/>.</summary>
+    public nint EstimateStride;
+
+    /// <summary>[Rows]: the logit of one score step.</summary>
+    public float* Steps;
+
+    /// <summary>[Rows]: the logit of score 0.</summary>
+    public float* Origins;
+
     /// <summary>The query head of a row.</summary>
     public readonly int HeadOf(int row) => HeadRows == 0 ? Head : Head + (row / HeadRows);
 
@@ -37,7 +49,7 @@ internal unsafe struct Tile
 }
 
 /// <summary>Selection and exact attention for a tile of rows whose pilot scores are there.</summary>
-internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector, StageClock clock, bool tail, TailSlopes? slopes)
+internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector, StageClock clock, bool tail, TailSlopes? slopes)
 {
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly GatherAttentionKernel gather = GatherAttention.Kernels.Best.Kernel;
@@ -132,7 +144,14 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
             Keys = call.KeyRows(kvHead).From(start),
             Slope = call.Slope(head),
         };
-        if (!pilot.KeepAll)
+        if (tile.Estimates is not null)
+        {
+            pilot.Scores = tile.Scores + (row * tile.ScoreStride) + start;
+            pilot.Estimates = tile.Estimates + (row * tile.EstimateStride) + (start / selector.KeysPerEstimate);
+            pilot.Step = tile.Steps[row];
+            pilot.Origin = tile.Origins[row];
+        }
+        else if (!pilot.KeepAll)
         {
             KeyTables keys = call.Tables;
             pilot.Scores = tile.Scores + (row * tile.ScoreStride) + start;
@@ -168,7 +187,7 @@ internal sealed unsafe class TileStage(AttentionCall call, RowSelector selector,
     /// <summary>Adds ALiBi's bias to the scores, rounded to their steps: so selection and tail have it in them.</summary>
     private static void AddBias(in RowPilot pilot)
     {
-        if (pilot.Slope == 0)
+        if (pilot.Slope == 0 || pilot.Estimates is not null)
         {
             return;
         }
