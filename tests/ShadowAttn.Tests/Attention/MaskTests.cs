@@ -1,7 +1,6 @@
 using ShadowAttn.Attention;
 using ShadowAttn.Interop;
 using ShadowAttn.Kernels;
-using ShadowAttn.Memory;
 using ShadowAttn.SoftHtp;
 using Xunit;
 
