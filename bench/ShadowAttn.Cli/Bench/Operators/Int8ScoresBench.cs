@@ -19,10 +19,10 @@ public sealed unsafe class Int8ScoresBench() : KernelBench<Int8ScoresKernel>(Int
 
     /// <inheritdoc/>
     public override ShapeSyntax Syntax { get; } = new NamedShapeSyntax(
-        new ShapeSize("rows", 16, 4096), new ShapeSize("keys", 4096, 1 << 20), new ShapeSize("dim", 128, 4096));
+        new ShapeSize("rows", 48, 4096), new ShapeSize("keys", 4096, 1 << 20), new ShapeSize("dim", 128, 4096));
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> DefaultShapes => ["rows=16,keys=4096,dim=64", "rows=16,keys=4096,dim=128"];
+    public override IReadOnlyList<string> DefaultShapes => ["rows=48,keys=4096,dim=64", "rows=48,keys=4096,dim=128"];
 
     /// <inheritdoc/>
     protected override BenchCase Prepare(BenchRequest request, Int8ScoresKernel kernel, BenchMemory memory)
