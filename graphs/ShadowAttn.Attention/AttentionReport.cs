@@ -9,7 +9,7 @@ public readonly record struct OperatorTime(string Name, string Device, double Mi
 /// <summary>What a call did. One object per operator, filled anew by each call: read it before the next.</summary>
 public sealed class AttentionReport
 {
-    private readonly OperatorTime[] operators = new OperatorTime[8];
+    private readonly OperatorTime[] operators = new OperatorTime[12];
     private int operatorCount;
 
     /// <summary>The operators in the order of the data.</summary>
@@ -33,6 +33,9 @@ public sealed class AttentionReport
     /// <summary>Rows that saturated more keys than they keep and were ordered again on the CPU.</summary>
     public long RescoredRows { get; internal set; }
 
+    /// <summary>Keys that got an exact score because their pilot's error might have misplaced them; 0 without <see cref="AttentionOptions.ExactTopK"/>.</summary>
+    public long ExactScores { get; internal set; }
+
     /// <summary>Bytes copied between the stages; 0 when every buffer is used in place.</summary>
     public long BytesCopied { get; internal set; }
 
@@ -51,6 +54,7 @@ public sealed class AttentionReport
         VisibleKeys = 0;
         SaturatedScores = 0;
         RescoredRows = 0;
+        ExactScores = 0;
         BytesCopied = 0;
     }
 
@@ -61,6 +65,7 @@ public sealed class AttentionReport
         KeptKeys += counters.Kept;
         SaturatedScores += counters.Saturated;
         RescoredRows += counters.Rescored;
+        ExactScores += counters.ExactScores;
     }
 }
 

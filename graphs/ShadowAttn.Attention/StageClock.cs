@@ -14,12 +14,13 @@ internal enum Stage
     Dense,
     Dequantize,
     Tail,
+    Certify,
 }
 
 /// <summary>Time per worker and stage; a cache line apart so that workers do not disturb each other.</summary>
 internal sealed class StageClock(int workers)
 {
-    private const int Stages = 8;
+    private const int Stages = 9;
     private const int Stride = 16;
 
     private readonly long[] ticks = new long[workers * Stride];
@@ -36,6 +37,13 @@ internal sealed class StageClock(int workers)
         long now = Now;
         ticks[(worker * Stride) + (int)stage] += now - start;
         return now;
+    }
+
+    /// <summary>Counts time that <see cref="Add"/> gives to one stage for another.</summary>
+    public void Move(int worker, Stage from, Stage to, long duration)
+    {
+        ticks[(worker * Stride) + (int)from] -= duration;
+        ticks[(worker * Stride) + (int)to] += duration;
     }
 
     public void Clear() => Array.Clear(ticks);

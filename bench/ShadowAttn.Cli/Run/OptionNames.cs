@@ -28,6 +28,16 @@ internal static class OptionNames
     private static readonly (KvFormat Value, string Name)[] s_formats =
         [(KvFormat.F32, "f32"), (KvFormat.F16, "f16"), (KvFormat.BF16, "bf16"), (KvFormat.Q16, "q16")];
 
+    private static readonly (ExactTopK Value, string Name)[] s_exact =
+    [
+        (ExactTopK.None, "none"),
+        (ExactTopK.Sure, "sure"),
+        (ExactTopK.TwoErrors, "2"),
+        (ExactTopK.ThreeErrors, "3"),
+    ];
+
+    public static string ExactTopKs => List(s_exact);
+
     public static string Modes => List(s_modes);
 
     public static string Tails => List(s_tails);
@@ -43,6 +53,10 @@ internal static class OptionNames
     public static bool TryParse(string text, out PilotBuckets value) => TryFind(s_buckets, text, out value);
 
     public static bool TryParse(string text, out KvFormat value) => TryFind(s_formats, text, out value);
+
+    public static bool TryParse(string text, out ExactTopK value) => TryFind(s_exact, text, out value);
+
+    public static string Name(ExactTopK value) => Array.Find(s_exact, e => e.Value == value).Name;
 
     public static string Name(AttentionMode value) => Array.Find(s_modes, m => m.Value == value).Name;
 

@@ -69,6 +69,7 @@ internal static class RunCommand
             MinKeys = options.MinKeys,
             Tail = options.Tail,
             Causal = trace.Causal,
+            ExactTopK = options.ExactTopK,
             Sinks = options.Sinks,
             LocalWindow = options.Window,
             SlidingWindow = options.SlidingWindow,

@@ -36,6 +36,9 @@ internal sealed class RunCommandLine
     private readonly Option<TailCompensation> _tail = OptionParsing.Parsed("--tail", "linear|mean|none", "linear",
         "mean: the dropped keys' estimated mass times the mean value is added; linear: the same with a first-order term; none: they are ignored", ParseTail);
 
+    private readonly Option<ExactTopK> _exact = OptionParsing.Parsed("--exact-topk", "none|sure|2|3", "none",
+        "Score keys exactly that the pilot's error might have misplaced: by the sure bound, or by so many standard errors", ParseExact);
+
     private readonly Option<int> _sinks = OptionParsing.Parsed("--sinks", "N", "0",
         "The first N keys are always kept", (option, text) => OptionParsing.Number(option, text, 0, int.MaxValue));
 
@@ -78,7 +81,7 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._mode, line._buckets, line._output,
+            line._mode, line._buckets, line._output, line._exact,
         };
         line.AddTo(command);
         command.SetAction(result => Run(line.Read(result), console));
@@ -115,6 +118,11 @@ internal sealed class RunCommandLine
         if (options.Mode == AttentionMode.BlockSparse && options.Keep.IsMass)
         {
             throw new InputException("--keep: mass:P is no choice of --mode block-sparse; give a share of the keys, such as 0.2");
+        }
+
+        if (options.ExactTopK != ExactTopK.None && (options.Keep.IsMass || options.Mode is not (AttentionMode.Shadow or AttentionMode.ShadowCpu)))
+        {
+            throw new InputException("--exact-topk: only for --mode shadow and shadow-cpu, with --keep a share of the keys");
         }
 
         if (options.Mode == AttentionMode.NpuInt8 && (options.SlidingWindow is not null || options.Alibi))
@@ -161,6 +169,7 @@ internal sealed class RunCommandLine
     {
         InputPath = result.GetValue(_input) ?? RunOptions.BundledInput,
         Mode = result.ValueOr(_mode, s_defaults.Mode),
+        ExactTopK = result.ValueOr(_exact, s_defaults.ExactTopK),
         Sinks = result.ValueOr(_sinks, s_defaults.Sinks),
         Window = result.ValueOr(_window, s_defaults.Window),
         SlidingWindow = result.GetResult(_slidingWindow) is null ? null : result.GetRequiredValue(_slidingWindow),
@@ -190,6 +199,9 @@ internal sealed class RunCommandLine
 
     private static KvFormat ParseKvFormat(string option, string text) =>
         OptionNames.TryParse(text, out KvFormat format) ? format : throw Unknown(option, text, OptionNames.KvFormats);
+
+    private static ExactTopK ParseExact(string option, string text) =>
+        OptionNames.TryParse(text, out ExactTopK exact) ? exact : throw Unknown(option, text, OptionNames.ExactTopKs);
 
     private static PilotBuckets ParseBuckets(string option, string text) =>
         OptionNames.TryParse(text, out PilotBuckets buckets) ? buckets : throw Unknown(option, text, OptionNames.Buckets);

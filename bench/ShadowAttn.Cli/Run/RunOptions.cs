@@ -28,6 +28,9 @@ public sealed record RunOptions
     /// <summary>What K and V are converted to before anything is timed.</summary>
     public KvFormat KvFormat { get; init; } = KvFormat.F32;
 
+    /// <summary>Whether the kept keys are certified to be the exact top.</summary>
+    public ExactTopK ExactTopK { get; init; }
+
     /// <summary>The first so many keys are kept always.</summary>
     public int Sinks { get; init; }
 

@@ -17,6 +17,9 @@ internal sealed record RunReport
 
     public required int MinKeys { get; init; }
 
+    /// <summary><c>none</c>, <c>sure</c>, or how many standard errors: <c>2</c>, <c>3</c>.</summary>
+    public required string ExactTopk { get; init; }
+
     /// <summary>Keys at the start that are always kept.</summary>
     public required int Sinks { get; init; }
 
@@ -88,6 +91,9 @@ internal sealed record RunReport
     public required long SaturatedScores { get; init; }
 
     public required long RescoredRows { get; init; }
+
+    /// <summary>Keys that got an exact score because their pilot's error might have misplaced them.</summary>
+    public required long ExactScores { get; init; }
 
     public required BucketReport[] Buckets { get; init; }
 

@@ -18,6 +18,7 @@ internal static class RunReportBuilder
             Mode = OptionNames.Name(options.Mode),
             Tail = OptionNames.Name(options.Tail),
             MinKeys = options.MinKeys,
+            ExactTopk = OptionNames.Name(options.ExactTopK),
             Sinks = options.Sinks,
             Window = options.Window,
             SlidingWindow = options.SlidingWindow,
@@ -51,6 +52,7 @@ internal static class RunReportBuilder
             VisibleKeys = m.Counts.VisibleKeys,
             SaturatedScores = m.Counts.SaturatedScores,
             RescoredRows = m.Counts.RescoredRows,
+            ExactScores = m.Counts.ExactScores,
             Buckets =
             [
                 .. m.Counts.Buckets.Select(b => new BucketReport(b.Rows, b.Keys, b.QueryScale, b.KeyScale, b.OutputScale, b.Executions)),

@@ -47,6 +47,12 @@ internal static class RunTable
         figures.AddRow("relative L2 error", Invariant($"{report.RelL2Error:G4}"));
         figures.AddRow("largest error", Invariant($"{report.MaxAbsError:G4}"));
         figures.AddRow("saturated scores", Invariant($"{report.SaturatedScores:N0}, rows scored again {report.RescoredRows:N0}"));
+        if (report.ExactScores > 0)
+        {
+            figures.AddRow(
+                "certificate", Invariant($"{report.ExactTopk}: {report.ExactScores:N0} keys scored exactly ({(double)report.ExactScores / report.VisibleKeys:P1})"));
+        }
+
         figures.AddRow("copied between stages", Invariant($"{report.BytesCopied:N0} bytes; managed heap {report.AllocatedBytes:N0} bytes per call"));
         if (report.PilotMemory is { } memory)
         {

@@ -44,6 +44,8 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
     private readonly UnmanagedBuffer outliers;
     private readonly int[] outlierCounts;
     private readonly int outlierRoom;
+    private readonly bool certified;
+    private readonly UnmanagedBuffer norms;
     private readonly float* distances;
 
     /// <param name="kvHeads">KV heads.</param>
@@ -51,7 +53,8 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
     /// <param name="dim">Channels.</param>
     /// <param name="mode">Which copies are wanted: packed ones for the CPU's pilot, shared memory for the backend's, none for dense attention.</param>
     /// <param name="statistics">The calibration; null to take the first keys.</param>
-    public CachedKeys(int kvHeads, int capacity, int dim, AttentionMode mode, KeyStatistics? statistics)
+    /// <param name="residuals">Whether the norms that a certificate needs are wanted.</param>
+    public CachedKeys(int kvHeads, int capacity, int dim, AttentionMode mode, KeyStatistics? statistics, bool residuals)
     {
         this.kvHeads = kvHeads;
         this.capacity = capacity;
@@ -60,6 +63,7 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
         pack = mode == AttentionMode.ShadowCpu;
         calibrated = statistics is not null;
         outlierRoom = Allowed(capacity) + 1;
+        certified = residuals;
         outlierCounts = new int[kvHeads];
         try
         {
@@ -70,6 +74,7 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
             values = owned.Own(UnmanagedBuffer.Allocate(checked((nint)kvHeads * ((capacity / ValueBlock) + 1) * dim * sizeof(double))));
             packedStride = pack ? (scores.PackedBytes(capacity, dim) + 63) & ~(nint)63 : 64;
             packed = owned.Own(UnmanagedBuffer.Allocate(kvHeads * packedStride));
+            norms = owned.Own(UnmanagedBuffer.Allocate(residuals ? 2 * (nint)kvHeads * capacity * sizeof(float) : 64));
             outliers = owned.Own(UnmanagedBuffer.Allocate((nint)kvHeads * outlierRoom * sizeof(KeyOutlier)));
         }
         catch
@@ -110,6 +115,12 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
 
     /// <inheritdoc/>
     public override sbyte* K8(int kvHead) => (sbyte*)k8[kvHead].Pointer;
+
+    /// <inheritdoc/>
+    public override float* Residuals(int kvHead) => certified ? (float*)norms.Pointer + (2 * (nint)kvHead * capacity) : null;
+
+    /// <inheritdoc/>
+    public override float* Norms(int kvHead) => certified ? Residuals(kvHead) + capacity : null;
 
     /// <inheritdoc/>
     public override byte* Packed(int kvHead) => (byte*)packed.Pointer + (kvHead * packedStride);
@@ -228,10 +239,32 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
             }
         }
 
+        if (certified)
+        {
+            FindResiduals(kvHead, keys, first, count, widened);
+        }
+
         if (pack)
         {
             int start = first / scores.KeyTile * scores.KeyTile;
             scores.Pack(K8(kvHead) + ((nint)start * dim), dim, count - start, dim, Packed(kvHead) + scores.PackedBytes(start, dim));
+        }
+    }
+
+    private void FindResiduals(int kvHead, in KvRows keys, int first, int count, float* widened)
+    {
+        float* mean = Mean + ((nint)kvHead * dim);
+        ReadOnlySpan<KeyOutlier> others = Outliers(kvHead);
+        for (int key = first; key < count; key++)
+        {
+            while (!others.IsEmpty && others[0].Key < key)
+            {
+                others = others[1..];
+            }
+
+            float scale = KeyScale[kvHead] * (!others.IsEmpty && others[0].Key == key ? 1 << others[0].Shift : 1);
+            KvRows k = Widen(keys.From(key), 1, widened);
+            (Residuals(kvHead)[key], Norms(kvHead)[key]) = QuantisationResiduals.Of(k.Floats, mean, K8(kvHead) + ((nint)key * dim), scale, dim);
         }
     }
 

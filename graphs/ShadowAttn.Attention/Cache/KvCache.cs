@@ -45,7 +45,7 @@ public sealed unsafe class KvCache : IDisposable
         {
             keys = owned.Own(new CachedRows(options.KvHeads, capacity, options.HeadDim, format));
             values = owned.Own(new CachedRows(options.KvHeads, capacity, options.HeadDim, format));
-            tables = owned.Own(new CachedKeys(options.KvHeads, capacity, options.HeadDim, options.Mode, statistics));
+            tables = owned.Own(new CachedKeys(options.KvHeads, capacity, options.HeadDim, options.Mode, statistics, options.ExactTopK != ExactTopK.None));
             if (options.UsesPilot && options.Tail == TailCompensation.Linear)
             {
                 slopes = owned.Own(new CachedSlopes(options.KvHeads, capacity, options.HeadDim));

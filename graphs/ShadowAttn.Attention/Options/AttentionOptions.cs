@@ -24,6 +24,9 @@ public sealed record AttentionOptions
     /// <summary>What happens to the mass of the dropped keys.</summary>
     public TailCompensation Tail { get; init; } = TailCompensation.Linear;
 
+    /// <summary>Whether the kept keys are certified to be the exact top; for modes with a pilot and keep by share.</summary>
+    public ExactTopK ExactTopK { get; init; }
+
     /// <summary>Whether a query sees only the keys up to its own position; the queries are the last ones of the keys.</summary>
     public bool Causal { get; init; } = true;
 
@@ -90,6 +93,11 @@ public sealed record AttentionOptions
         ArgumentOutOfRangeException.ThrowIfNegative(Sinks);
         ArgumentOutOfRangeException.ThrowIfNegative(LocalWindow);
         ValidateMasks();
+        if (ExactTopK != ExactTopK.None && (!UsesPilot || Keep.IsMass))
+        {
+            throw new ArgumentException($"{nameof(ExactTopK)} is for modes {AttentionMode.Shadow} and {AttentionMode.ShadowCpu} that keep a share of the keys");
+        }
+
         if (Mode == AttentionMode.BlockSparse && Keep.IsMass)
         {
             throw new ArgumentException($"mode {Mode} keeps a share of the keys, not of the mass");

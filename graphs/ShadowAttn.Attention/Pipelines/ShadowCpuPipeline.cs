@@ -15,6 +15,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly KeyPreparation? keys;
     private readonly TailSlopes? slopes;
+    private readonly bool certified;
     private readonly TileStage stage;
     private readonly OwnedResources owned = new();
     private readonly WorkerScratch[] scratch;
@@ -32,6 +33,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         this.call = call;
         this.pool = pool;
         this.clock = clock;
+        certified = options.ExactTopK != ExactTopK.None;
         this.keepAll = keepAll;
         TailCompensation tailWay = keepAll ? TailCompensation.None : options.Tail;
         bool tail = tailWay != TailCompensation.None;
@@ -46,12 +48,12 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             if (call.Cache is null && !keepAll)
             {
                 UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => UnmanagedBuffer.Allocate((long)call.Keys * call.Dim));
-                keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true));
+                keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true, residuals: certified));
             }
 
             slopes = tailWay == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
-            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, tailWay, call.Dim, call.Scale), clock, tail, slopes);
-            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense: null, slopes is not null));
+            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, tailWay, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);
+            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense: null, slopes is not null, options.ExactTopK != ExactTopK.None));
         }
         catch
         {
@@ -133,6 +135,11 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "cpu", clock.Milliseconds(Stage.Scores));
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
+        if (certified)
+        {
+            report.Add("certify", "cpu", clock.Milliseconds(Stage.Certify));
+        }
+
         report.Add("tail", "cpu", clock.Milliseconds(Stage.Tail));
         report.Add("gather", "cpu", clock.Milliseconds(Stage.Gather));
     }

@@ -19,6 +19,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly KeyPreparation? keys;
     private readonly TailSlopes? slopes;
+    private readonly bool certified;
     private readonly TileStage stage;
     private readonly PilotQueue queue;
     private readonly PilotScales? scales;
@@ -50,6 +51,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         this.call = call;
         this.pool = pool;
         this.clock = clock;
+        certified = options.ExactTopK != ExactTopK.None;
         fits = keyCount => keyCount >= call.Keys;
         bool tail = options.Tail != TailCompensation.None;
         scales = options.Buckets == PilotBuckets.Paper ? PilotScales.Calibrate(call) : null;
@@ -71,7 +73,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             if (call.Cache is null)
             {
                 UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => memory.Allocate((long)paddedKeys * call.Dim));
-                keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false));
+                keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false, residuals: certified));
                 bindings = owned.Own(units.Length, i => Bind(i, k8[units[i].KvHead]));
             }
             else
@@ -81,9 +83,9 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
 
             memoryDescription = memory.Description;
             slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
-            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale), clock, tail, slopes);
+            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);
             scratch = owned.Own(
-                pool.Threads, _ => new WorkerScratch(capacity, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null));
+                pool.Threads, _ => new WorkerScratch(capacity, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null, options.ExactTopK != ExactTopK.None));
             queue = owned.Own(new PilotQueue(Slots));
         }
         catch
@@ -162,6 +164,11 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
+        if (certified)
+        {
+            report.Add("certify", "cpu", clock.Milliseconds(Stage.Certify));
+        }
+
         report.Add("tail", "cpu", clock.Milliseconds(Stage.Tail));
         report.Add("gather", "cpu", clock.Milliseconds(Stage.Gather));
     }

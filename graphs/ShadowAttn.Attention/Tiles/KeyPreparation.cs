@@ -19,6 +19,8 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     private readonly bool valueSums;
     private readonly bool pack;
     private readonly bool quantizeKeys;
+    private readonly bool certified;
+    private readonly UnmanagedBuffer norms;
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
@@ -41,10 +43,11 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     /// <param name="centre">Whether the channel mean is subtracted.</param>
     /// <param name="valueSums">Whether the prefix sums of the values are wanted.</param>
     /// <param name="pack">Whether the keys are packed for the CPU's score kernel.</param>
+    /// <param name="residuals">Whether the norms that a certificate needs are wanted.</param>
     /// <param name="quantizeKeys">False where only means and sums are wanted.</param>
     public KeyPreparation(
         AttentionCall call, WorkerPool pool, StageClock clock, UnmanagedBuffer[] k8, bool centre, bool valueSums, bool pack,
-        bool quantizeKeys = true)
+        bool quantizeKeys = true, bool residuals = false)
     {
         this.call = call;
         this.pool = pool;
@@ -53,6 +56,8 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
         this.valueSums = valueSums;
         this.pack = pack;
         this.quantizeKeys = quantizeKeys;
+        norms = UnmanagedBuffer.Allocate(residuals ? 2 * (nint)call.KvHeads * call.Keys * sizeof(float) : 64);
+        certified = residuals;
         this.k8 = k8;
         chunks = (call.Keys + Chunk - 1) / Chunk;
         valueBlocks = (call.Keys / ValueBlock) + 1;
@@ -82,6 +87,12 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
 
     /// <inheritdoc/>
     public override sbyte* K8(int kvHead) => (sbyte*)k8[kvHead].Pointer;
+
+    /// <inheritdoc/>
+    public override float* Residuals(int kvHead) => certified ? (float*)norms.Pointer + (2 * (nint)kvHead * call.Keys) : null;
+
+    /// <inheritdoc/>
+    public override float* Norms(int kvHead) => certified ? Residuals(kvHead) + call.Keys : null;
 
     /// <inheritdoc/>
     public override byte* Packed(int kvHead) => (byte*)packedKeys.Pointer + (kvHead * packedStride);
@@ -134,6 +145,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
         values.Dispose();
         packedKeys.Dispose();
         widened.Dispose();
+        norms.Dispose();
     }
 
     private void RunPhase(Phase next)
@@ -173,12 +185,29 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
                 sbyte* rows = K8(kvHead) + ((nint)first * dim);
                 new Span<double>(sums, dim).Clear();
                 quantize.Keys(k.Floats, k.Stride, count, dim, centre ? mean : null, 1 / KeyScale[kvHead], rows, dim, sums);
+                if (certified)
+                {
+                    FindResiduals(kvHead, k, first, count);
+                }
+
                 if (pack)
                 {
                     scores.Pack(rows, dim, count, dim, Packed(kvHead) + scores.PackedBytes(first, dim));
                 }
 
                 break;
+        }
+    }
+
+    private void FindResiduals(int kvHead, in KvRows k, int first, int count)
+    {
+        int dim = call.Dim;
+        float* mean = centre ? Mean + ((nint)kvHead * dim) : null;
+        for (int i = 0; i < count; i++)
+        {
+            sbyte* quantised = K8(kvHead) + ((nint)(first + i) * dim);
+            (Residuals(kvHead)[first + i], Norms(kvHead)[first + i]) = QuantisationResiduals.Of(
+                k.Floats + (i * k.Stride), mean, quantised, KeyScale[kvHead], dim);
         }
     }
 

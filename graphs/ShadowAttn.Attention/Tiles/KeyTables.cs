@@ -29,6 +29,12 @@ internal abstract unsafe class KeyTables
     /// <summary>Σ of the first block·<see cref="ValueBlock"/> values of a KV head, [dim].</summary>
     public abstract double* ValuePrefix(int kvHead, int block);
 
+    /// <summary>[keys]: the norm of each key's quantisation residual; null unless asked for.</summary>
+    public virtual float* Residuals(int kvHead) => null;
+
+    /// <summary>[keys]: the norm of each quantised key in its own units; null unless asked for.</summary>
+    public virtual float* Norms(int kvHead) => null;
+
     /// <summary>The keys of one KV head that lie beyond its scale, ascending.</summary>
     public virtual ReadOnlySpan<KeyOutlier> Outliers(int kvHead) => [];
 }

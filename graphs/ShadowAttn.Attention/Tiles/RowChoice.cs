@@ -62,6 +62,15 @@ internal unsafe struct RowPilot
     /// <summary>Float estimates with the bias in them, of each key or of each block of 64 from <see cref="Start"/> on; null where 8-bit scores are all there is.</summary>
     public float* Estimates;
 
+    /// <summary>What one step of <see cref="Q8"/> means.</summary>
+    public float QueryScale;
+
+    /// <summary>The norms of the keys' quantisation residuals; null without a certificate.</summary>
+    public float* KeyResiduals;
+
+    /// <summary>The norms of the quantised keys; null without a certificate.</summary>
+    public float* KeyNorms;
+
     /// <summary>ALiBi's slope of the row's head; 0 for no bias.</summary>
     public float Slope;
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Attention;
@@ -6,10 +7,12 @@ namespace ShadowAttn.Attention;
 /// Which keys a row keeps: by a share of its visible keys, or by a share of its mass. Rows whose pilot saturated more keys than they keep are
 /// ordered again by the unsaturated products; of equal scores the larger index comes first, as HTP's TopK has it.
 /// </summary>
-internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompensation tail, int dim, float scale) : IRowSelector
+internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompensation tail, int dim, float scale, ExactTopK exact = ExactTopK.None)
+    : IRowSelector
 {
     private const int Saturated = 127;
 
+    private readonly TopKCertificate? certificate = exact == ExactTopK.None ? null : new TopKCertificate(exact, dim, scale);
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly TailMassKernel tailMass = TailMass.Kernels.Best.Kernel;
     private readonly TailMomentsKernel tailMoments = TailMoments.Kernels.Best.Kernel;
@@ -44,7 +47,13 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             select.Select(row.Scores, row.Visible, choice.Kept, guess, mask, &result);
             guess = result.Threshold;
             reference = result.Threshold;
-            if (row.Estimates is not null)
+            if (certificate is not null)
+            {
+                long start = StageClock.Now;
+                reference = certificate.Certify(row, outliers, choice.Kept, result.Threshold, scratch, mask);
+                scratch.CertificateTicks += StageClock.Now - start;
+            }
+            else if (row.Estimates is not null)
             {
                 Refine(row, result, choice.Kept, scratch, mask);
             }
@@ -85,6 +94,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
     }
 
     /// <summary>A float above its key as a number that sorts like the float, then by the key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong SortKey(float value, int key) => ((ulong)Sortable(value) << 32) | (uint)key;
 
     /// <summary>Orders the keys at the threshold's level by their float estimates.</summary>
@@ -342,6 +352,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
     /// <summary>The weight of a level's keys; an estimate above the largest exact logit counts as that.</summary>
     private static double Weight(in RowPilot row, int level, float top) => Math.Exp(Math.Min((level * row.Step) + row.Origin - top, 0));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Sortable(float value)
     {
         int bits = BitConverter.SingleToInt32Bits(value);

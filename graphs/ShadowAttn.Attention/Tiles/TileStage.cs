@@ -61,7 +61,11 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
     public void Process(int worker, in Tile tile, WorkerScratch scratch, ref TileCounters counters)
     {
         long time = StageClock.Now;
+        scratch.CertificateTicks = 0;
+        scratch.ExactScores = 0;
         SelectRows(tile, scratch, ref counters);
+        counters.ExactScores += scratch.ExactScores;
+        clock.Move(worker, Stage.Select, Stage.Certify, scratch.CertificateTicks);
         time = clock.Add(worker, Stage.Select, time);
         if (tail)
         {
@@ -157,6 +161,9 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
             pilot.Scores = tile.Scores + (row * tile.ScoreStride) + start;
             pilot.Q8 = tile.Q8 + ((nint)row * call.Dim);
             pilot.K8 = keys.K8(kvHead) + ((nint)start * call.Dim);
+            pilot.QueryScale = tile.RowScales[row];
+            pilot.KeyResiduals = keys.Residuals(kvHead) is var residuals && residuals is not null ? residuals + start : null;
+            pilot.KeyNorms = keys.Norms(kvHead) is var norms && norms is not null ? norms + start : null;
             pilot.Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale;
             pilot.ProductsPerLogit = tile.ScoreUnit / pilot.Step;
             pilot.Origin = VectorDot.Float(pilot.Query, keys.Mean + ((nint)kvHead * call.Dim), call.Dim) * call.Scale;
@@ -379,5 +386,6 @@ internal struct TileCounters
     public long Kept;
     public long Saturated;
     public long Rescored;
+    public long ExactScores;
     public int Guess;
 }

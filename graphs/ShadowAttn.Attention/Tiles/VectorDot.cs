@@ -12,7 +12,19 @@ internal static unsafe class VectorDot
     public static float Float(float* a, float* b, int dim)
     {
         Vector<float> sum = Vector<float>.Zero;
+        Vector<float> sum1 = Vector<float>.Zero;
+        Vector<float> sum2 = Vector<float>.Zero;
+        Vector<float> sum3 = Vector<float>.Zero;
         int d = 0;
+        for (; d <= dim - (4 * Vector<float>.Count); d += 4 * Vector<float>.Count)
+        {
+            sum = Vector.FusedMultiplyAdd(Vector.Load(a + d), Vector.Load(b + d), sum);
+            sum1 = Vector.FusedMultiplyAdd(Vector.Load(a + d + Vector<float>.Count), Vector.Load(b + d + Vector<float>.Count), sum1);
+            sum2 = Vector.FusedMultiplyAdd(Vector.Load(a + d + (2 * Vector<float>.Count)), Vector.Load(b + d + (2 * Vector<float>.Count)), sum2);
+            sum3 = Vector.FusedMultiplyAdd(Vector.Load(a + d + (3 * Vector<float>.Count)), Vector.Load(b + d + (3 * Vector<float>.Count)), sum3);
+        }
+
+        sum = (sum + sum1) + (sum2 + sum3);
         for (; d <= dim - Vector<float>.Count; d += Vector<float>.Count)
         {
             sum = Vector.FusedMultiplyAdd(Unsafe.ReadUnaligned<Vector<float>>(a + d), Unsafe.ReadUnaligned<Vector<float>>(b + d), sum);

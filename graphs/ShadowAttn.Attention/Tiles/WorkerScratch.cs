@@ -11,7 +11,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     private readonly UnmanagedBuffer buffer;
 
-    public WorkerScratch(int keys, int dim, int tileRows, bool scores, DenseAttentionKernel? dense, bool slopes = false)
+    public WorkerScratch(int keys, int dim, int tileRows, bool scores, DenseAttentionKernel? dense, bool slopes = false, bool bounds = false)
     {
         Words = (keys + 63) / 64;
         ScoreStride = (keys + 63) / 64 * 64;
@@ -34,6 +34,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
             dense is { } d ? d.ScratchFloats(d.RowBlock, dim) * sizeof(float) : 0,
             (nint)WidenedRows * dim * sizeof(float),
             (nint)dim * sizeof(float),
+            bounds ? 2 * (nint)keys * sizeof(float) : 0,
         ];
 
         nint total = 0;
@@ -68,6 +69,8 @@ internal sealed unsafe class WorkerScratch : IDisposable
         Dense = (float*)Take();
         Widened = (float*)Take();
         Row = (float*)Take();
+        Lower = (float*)Take();
+        Upper = Lower + keys;
     }
 
     /// <summary>Words of a row's mask.</summary>
@@ -120,6 +123,18 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>[dim]: one key or value.</summary>
     public float* Row { get; }
+
+    /// <summary>[keys]: lower ends of the logits' intervals; only with a certificate.</summary>
+    public float* Lower { get; }
+
+    /// <summary>[keys]: their upper ends; only with a certificate.</summary>
+    public float* Upper { get; }
+
+    /// <summary>Time spent on certificates.</summary>
+    public long CertificateTicks { get; set; }
+
+    /// <summary>Keys that certificates scored exactly.</summary>
+    public long ExactScores { get; set; }
 
     private float* Widened { get; }
 
