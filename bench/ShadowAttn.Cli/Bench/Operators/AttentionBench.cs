@@ -26,11 +26,13 @@ public class AttentionBench : OperatorBench
     public override InstructionSet Best => InstructionSets.Active;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<BenchFunction> Functions { get; } =
+    public override IReadOnlyList<BenchFunction> Functions =>
     [
         new("dense", "exact attention over all visible keys", Dense),
         new("shadow-cpu", "pilot, selection and attention over the kept keys", Sparse),
         new(NoPilot, "the same without the time of quantising and scoring, as if an NPU did that", Sparse),
+        new("sparse-cpu", "the same with an estimate in fp32, key by key", Sparse),
+        new("block-sparse", "the same with whole blocks of keys, chosen in fp32", Sparse),
     ];
 
     /// <inheritdoc/>
@@ -80,7 +82,8 @@ public class AttentionBench : OperatorBench
     {
         AttentionShape shape = AttentionShapeSyntax.ToAttention(request.Shape);
         AttentionData data = Load(shape, request.Input);
-        bool dense = request.Function.Name == "dense";
+        AttentionMode mode = OptionNames.TryParse(request.Function.Name, out AttentionMode named) ? named : AttentionMode.ShadowCpu;
+        bool dense = mode == AttentionMode.Dense;
         AttentionOperands operands;
         try
         {
@@ -90,7 +93,7 @@ public class AttentionBench : OperatorBench
                     Heads = shape.Heads,
                     KvHeads = shape.KvHeads,
                     HeadDim = shape.HeadDim,
-                    Mode = dense ? AttentionMode.Dense : AttentionMode.ShadowCpu,
+                    Mode = mode,
                     Keep = request.Keep,
                     MinKeys = request.MinKeys,
                     Tail = request.Tail,

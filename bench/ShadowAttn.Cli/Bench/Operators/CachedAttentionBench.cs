@@ -15,6 +15,9 @@ public sealed class CachedAttentionBench : AttentionBench
     public override string Summary => "append to a cache and attend: decode, or a chunk of prefill";
 
     /// <inheritdoc/>
+    public override IReadOnlyList<BenchFunction> Functions => [.. base.Functions.Where(f => f.Name is not ("sparse-cpu" or "block-sparse"))];
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> DefaultShapes => ["12/2x128,1x8192,causal"];
 
     /// <inheritdoc/>
