@@ -75,7 +75,7 @@ public sealed class BenchCommandLine
 
     private readonly Option<string> _suite = new("--suite")
     {
-        Description = "Measure a set of benchmarks beside their peers and say which goals are reached: targets",
+        Description = "Measure a set of benchmarks beside their peers and say which goals are reached: targets. --threads, --kv, --time and --group choose from it",
         HelpName = "targets",
     };
 
@@ -190,7 +190,7 @@ public sealed class BenchCommandLine
 
     private void MeasureSuite(ParseResult result)
     {
-        Refuse(result, "--suite: the suite says what is measured", [_names, _isas, _shapes, _kv, _keep, _tails, _minKeys, _input, _iterations, _noPeaks]);
+        Refuse(result, "--suite: the suite says what is measured", [_names, _isas, _shapes, _keep, _tails, _minKeys, _input, _iterations, _noPeaks]);
         string name = result.GetRequiredValue(_suite);
         if (name != "targets")
         {
@@ -199,7 +199,7 @@ public sealed class BenchCommandLine
 
         string pattern = result.GetValue(_group) ?? "*";
         IReadOnlyList<int> threads = Given(result, _threads) ?? [.. new[] { 1, Math.Min(2, Environment.ProcessorCount) }.Distinct()];
-        SuiteGroup[] all = [.. new TargetSuite(_registry, threads).Groups()];
+        SuiteGroup[] all = [.. new TargetSuite(_registry, threads, Given(result, _kv) ?? TargetSuite.AllFormats).Groups()];
         SuiteGroup[] groups = Array.FindAll(all, g => FileSystemName.MatchesSimpleExpression(pattern, g.Name));
         if (groups.Length == 0)
         {

@@ -4,6 +4,7 @@ using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Bench.Peaks;
 using ShadowAttn.Cli.Bench.Reports;
 using ShadowAttn.Cli.Bench.Suites;
+using ShadowAttn.Kernels;
 using ShadowAttn.Tests.Cli;
 using Xunit;
 
@@ -14,7 +15,7 @@ public class TargetSuiteTests
     [Fact]
     public void Every_target_has_a_figure_when_its_benchmarks_are_measured()
     {
-        foreach (SuiteGroup group in new TargetSuite(PeerBenchmarks.Registry, [1, 2]).Groups())
+        foreach (SuiteGroup group in new TargetSuite(PeerBenchmarks.Registry, [1, 2], Enum.GetValues<KvFormat>()).Groups())
         {
             var plan = new PeakPlan(new CacheSizes(32 << 10, 1 << 20, 0, 1, "default"), group.Entries.Select(e => e.Request), arithmeticOnly: true);
             BenchMeasured[] measured = [.. group.Entries.Select((e, i) => new BenchMeasured(e, Work(e), "", new Measurement(1, [100 + i])))];
@@ -37,7 +38,7 @@ public class TargetSuiteTests
     [Fact]
     public void Without_the_peer_its_target_has_no_figure()
     {
-        SuiteGroup group = new TargetSuite(BenchRegistry.Default, [1]).Groups().First();
+        SuiteGroup group = new TargetSuite(BenchRegistry.Default, [1], TargetSuite.AllFormats).Groups().First();
         var plan = new PeakPlan(CacheSizes.Current, [], arithmeticOnly: true);
         var figures = new SuiteFigures([.. group.Entries.Select(e => new BenchMeasured(e, Work(e), "", new Measurement(1, [100])))], plan);
 
@@ -78,7 +79,7 @@ public class TargetSuiteTests
     [Fact]
     public void A_group_is_measured_and_reported_with_its_targets()
     {
-        SuiteGroup selection = new TargetSuite(BenchRegistry.Default, [1]).Groups().Last();
+        SuiteGroup selection = new TargetSuite(BenchRegistry.Default, [1], TargetSuite.AllFormats).Groups().Last();
 
         BenchReport report = SuiteRun.Measure([selection], new BenchTiming(TimeSpan.FromMilliseconds(1)), (_, _, _) => { });
 

@@ -11,11 +11,16 @@ namespace ShadowAttn.Cli.Bench.Suites;
 /// </summary>
 /// <param name="registry">Where the operators are looked up; peers are left out where it has none.</param>
 /// <param name="threads">Numbers of threads.</param>
-public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threads)
+/// <param name="formats">How K and V are stored in sparse calls; the dense calls that they are compared with have fp32.</param>
+public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threads, IReadOnlyList<KvFormat> formats)
 {
+    /// <summary>The formats that the goals are about.</summary>
+    public static IReadOnlyList<KvFormat> AllFormats { get; } = [KvFormat.F32, KvFormat.F16, KvFormat.Q16];
+
     /// <summary>The name of other libraries' attention in a registry that has them.</summary>
     public const string PeerAttention = "ort";
 
+    private const string CachedAttention = "attention-cached";
     private const double DenseShareWide = 0.80;
     private const double DenseShareNarrow = 0.70;
     private const double DenseOverPeer = 2;
@@ -42,7 +47,11 @@ public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threa
             {
                 yield return Prefill(name, heads, dim, 4096, count);
                 yield return Prefill(name, heads, dim, 2048, count);
-                yield return Decode(name, heads, count);
+                if (formats.Any(registry.Find(CachedAttention)!.KvFormats.Contains))
+                {
+                    yield return Decode(name, heads, count);
+                }
+
                 yield return Crossover(name, heads, count);
             }
 
@@ -65,7 +74,7 @@ public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threa
             new($"{title} dense, share of the fp32 peak", f => f.PeakShare(dense), dim == 128 ? DenseShareWide : DenseShareNarrow, "%"),
             new($"{title} dense against ONNX Runtime's fastest", f => f.SpeedUp(dense, peers), DenseOverPeer, "x"),
         ];
-        foreach (KvFormat format in (KvFormat[])[KvFormat.F32, KvFormat.F16, KvFormat.Q16])
+        foreach (KvFormat format in formats)
         {
             string kv = Run.OptionNames.Name(format);
             BenchEntry sparse = Attention("shadow-cpu", shape, count, format);
@@ -95,14 +104,17 @@ public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threa
     {
         string shape = $"{heads},1x8192,causal";
         BenchEntry dense = Cached("dense", shape, count);
-        BenchEntry sparse = Cached("shadow-cpu", shape, count);
-        BenchEntry narrow = Cached("shadow-cpu", shape, count, KvFormat.F16);
+        OperatorBench cached = dense.Operator;
+        BenchEntry[] sparse = [.. formats.Where(cached.KvFormats.Contains).Select(format => Cached("shadow-cpu", shape, count, format))];
         return new SuiteGroup(
             $"{name} decode, {Threads(count)}",
-            [dense, sparse, narrow],
+            [dense, .. sparse],
             [
-                new($"{name} decode of 1 query, 8192 keys f32, against dense", f => f.SpeedUp(sparse, dense), DecodeOverDense, "x"),
-                new($"{name} decode of 1 query, 8192 keys f16, against dense", f => f.SpeedUp(narrow, dense), DecodeOverDense, "x"),
+                .. sparse.Select(e => new SuiteTarget(
+                    $"{name} decode of 1 query, 8192 keys {Run.OptionNames.Name(e.Request.Kv)}, against dense",
+                    f => f.SpeedUp(e, dense),
+                    DecodeOverDense,
+                    "x")),
             ]);
     }
 
@@ -173,7 +185,7 @@ public sealed class TargetSuite(BenchRegistry registry, IReadOnlyList<int> threa
 
     private BenchEntry Cached(string function, string shape, int count, KvFormat format = KvFormat.F32)
     {
-        BenchEntry entry = Kernel("attention-cached", function, shape, count);
+        BenchEntry entry = Kernel(CachedAttention, function, shape, count);
         return entry with { Request = entry.Request with { Kv = format } };
     }
 
