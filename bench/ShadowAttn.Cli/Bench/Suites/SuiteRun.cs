@@ -13,7 +13,8 @@ namespace ShadowAttn.Cli.Bench.Suites;
 /// <param name="Unit"><c>x</c> and <c>%</c> are shares, <c>ns</c> nanoseconds.</param>
 /// <param name="AtMost">Whether the goal is an upper bound.</param>
 /// <param name="Reached">Whether it is reached; null when it was not measured.</param>
-public sealed record TargetReport(string Group, string Name, double? Figure, double Goal, string Unit, bool AtMost, bool? Reached);
+/// <param name="GroupSpread">The largest spread of the group's benchmarks: what the figure is worth.</param>
+public sealed record TargetReport(string Group, string Name, double? Figure, double Goal, string Unit, bool AtMost, bool? Reached, double GroupSpread);
 
 /// <summary>Runs the groups of a suite.</summary>
 internal static class SuiteRun
@@ -39,7 +40,8 @@ internal static class SuiteRun
             results.AddRange(report.Results);
             peaks.AddRange(report.Machine.Peaks.Where(p => !peaks.Exists(q => q.Name == p.Name && q.Isa == p.Isa && q.Threads == p.Threads && q.Kib == p.Kib)));
             var figures = new SuiteFigures(measured, plan);
-            targets.AddRange(group.Targets.Select(t => Report(group, t, figures)));
+            double spread = measured.Max(m => m.Measurement.Spread);
+            targets.AddRange(group.Targets.Select(t => Report(group, t, figures, spread)));
         }
 
         return new BenchReport(machine! with { Peaks = peaks }, results) { Targets = targets };
@@ -52,7 +54,7 @@ internal static class SuiteRun
         foreach (IGrouping<string, TargetReport> group in report.Targets!.GroupBy(t => t.Group))
         {
             console.WriteLine();
-            console.WriteLine(group.Key);
+            console.WriteLine($"{group.Key}; spread up to {BenchTable.Percent(group.First().GroupSpread)}");
             Table table = BenchTable.NewTable("target", "#figure", "#goal", "reached");
             foreach (TargetReport target in group)
             {
@@ -71,10 +73,11 @@ internal static class SuiteRun
             + $"{report.Targets!.Count(t => t.Reached is null)} not measured");
     }
 
-    private static TargetReport Report(SuiteGroup group, SuiteTarget target, SuiteFigures figures)
+    private static TargetReport Report(SuiteGroup group, SuiteTarget target, SuiteFigures figures, double spread)
     {
         double? figure = target.Figure(figures);
-        return new TargetReport(group.Name, target.Name, figure, target.Goal, target.Unit, target.AtMost, figure is { } value ? target.Reached(value) : null);
+        bool? reached = figure is { } value ? target.Reached(value) : null;
+        return new TargetReport(group.Name, target.Name, figure, target.Goal, target.Unit, target.AtMost, reached, spread);
     }
 
     private static string Text(double value, string unit) => unit switch
