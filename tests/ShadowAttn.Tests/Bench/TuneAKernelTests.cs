@@ -110,6 +110,6 @@ public partial class TuneAKernelTests
         return folder?.FullName;
     }
 
-    [GeneratedRegex("^([A-Z_a-z]+='?[^ ]+ )*(perf stat -e [a-z:,]+ )?(dotnet run -c Release --project bench/ShadowAttn.Bench --|[a-zA-Z0-9./]*shadowattn) bench (?<arguments>[^>]*)")]
+    [GeneratedRegex("^([A-Z_a-z]+='?[^ ]+ )*(perf stat -e [a-z:,]+ |qemu-aarch64 -L [^ ]+ -cpu max )?(dotnet run -c Release --project bench/ShadowAttn.Bench --|[a-zA-Z0-9./]*shadowattn) bench (?<arguments>[^>]*)")]
     private static partial Regex BenchPattern();
 }
