@@ -22,7 +22,7 @@ public sealed class ShadowAttention : IDisposable
     private readonly PilotGraphSet? graphs;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
-    private readonly PlanSet plans = new();
+    private readonly PlanSet plans;
     private int busy;
     private bool disposed;
 
@@ -43,7 +43,11 @@ public sealed class ShadowAttention : IDisposable
             graphs = new PilotGraphSet(backend, pilot);
         }
 
-        pool = new WorkerPool(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
+        plans = new PlanSet(options.MaxPlans);
+        call.Progress = new HeadProgress(options.Heads);
+        pool = options.Workers is { } workers
+            ? new WorkerPool(workers)
+            : new WorkerPool(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
         clock = new StageClock(pool.Threads);
     }
 
@@ -61,19 +65,31 @@ public sealed class ShadowAttention : IDisposable
     /// </summary>
     public QnnProfile? Profile { get; set; }
 
+    /// <summary>
+    /// Called with a query head as soon as its output is complete, on the worker's thread that completed it: what follows can start with it. While it is
+    /// set, heads are computed one after the other. What it throws ends the call. Not called for the heads that a cancelled call leaves undone.
+    /// </summary>
+    public Action<int>? HeadCompleted { get; set; }
+
     /// <summary>O = attention(Q, K, V). The queries are the last ones of the keys. All tensors are used in place.</summary>
     /// <param name="q">fp32 [heads, queries, headDim]; any strides with adjacent channels.</param>
     /// <param name="k">[kvHeads, keys, headDim] of any format, as above; keys ≥ queries when causal. A TensorView of float or Half will do.</param>
     /// <param name="v">[kvHeads, keys, headDim] of any format, as above.</param>
     /// <param name="o">Receives fp32 [heads, queries, headDim]; must not overlap the inputs.</param>
     /// <param name="kept">Receives the kept keys of every row when given; its shape must be the call's.</param>
+    /// <param name="cancellationToken">
+    /// Ends the call between two tiles of a head, in well under a millisecond of each worker's time; an execution of the NPU is waited for. The output
+    /// is then partly written, and the operator can be called again.
+    /// </param>
     /// <returns>What the call did; the object is filled anew by the next call.</returns>
     /// <exception cref="ArgumentException">A tensor's shape or strides do not fit the options or each other.</exception>
+    /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
     /// <exception cref="QnnException">The backend reports an error.</exception>
     /// <exception cref="InvalidOperationException">Another call of this operator is under way.</exception>
     /// <exception cref="ObjectDisposedException">The operator has been disposed.</exception>
     public AttentionReport Compute(
-        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept = null) => Compute(q, k, v, o, kept, null);
+        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept = null,
+        CancellationToken cancellationToken = default) => Compute(q, k, v, o, kept, null, cancellationToken);
 
     /// <summary>
     /// O = attention(Q, cache). The queries are the last ones of the cached keys. Reads only what the cache has prepared: nothing is done per key
@@ -83,12 +99,18 @@ public sealed class ShadowAttention : IDisposable
     /// <param name="cache">A cache of this operator with at least one key; with at least as many as queries when causal.</param>
     /// <param name="o">Receives fp32 [heads, queries, headDim]; must not overlap the inputs.</param>
     /// <param name="kept">Receives the kept keys of every row when given; its shape must be the call's.</param>
+    /// <param name="cancellationToken">
+    /// Ends the call between two tiles of a head, in well under a millisecond of each worker's time; an execution of the NPU is waited for. The output
+    /// is then partly written, and the operator can be called again.
+    /// </param>
     /// <returns>What the call did; the object is filled anew by the next call.</returns>
     /// <exception cref="ArgumentException">A tensor does not fit, or the cache is empty or another operator's.</exception>
+    /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
     /// <exception cref="QnnException">The backend reports an error.</exception>
     /// <exception cref="InvalidOperationException">Another call of this operator is under way.</exception>
     /// <exception cref="ObjectDisposedException">The operator or the cache has been disposed.</exception>
-    public AttentionReport Compute(in TensorView<float> q, KvCache cache, in TensorView<float> o, KeptKeys? kept = null)
+    public AttentionReport Compute(
+        in TensorView<float> q, KvCache cache, in TensorView<float> o, KeptKeys? kept = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ObjectDisposedException.ThrowIf(cache.IsDisposed, cache);
@@ -97,7 +119,7 @@ public sealed class ShadowAttention : IDisposable
             throw new ArgumentException(cache.Count == 0 ? "the cache is empty" : "the cache was made by another operator", nameof(cache));
         }
 
-        return Compute(q, cache.Keys, cache.Values, o, kept, cache);
+        return Compute(q, cache.Keys, cache.Values, o, kept, cache, cancellationToken);
     }
 
     /// <summary>A cache for one sequence, of this operator's heads; for chunked prefill and decode.</summary>
@@ -132,6 +154,62 @@ public sealed class ShadowAttention : IDisposable
         }
 
         return new KvCache(this, capacity, format, statistics);
+    }
+
+    /// <summary>
+    /// Makes the plan for calls of a shape: buffers, graphs, scratch. Calls do this when they meet a new shape; asked for before, the first call is as fast
+    /// as the others.
+    /// </summary>
+    /// <param name="queries">Queries per head.</param>
+    /// <param name="keys">Keys of the calls; at least as many as queries when causal.</param>
+    /// <exception cref="ArgumentException">No call has this shape.</exception>
+    /// <exception cref="InvalidOperationException">A call is under way, or the scales of the mode come from the first input.</exception>
+    /// <exception cref="ObjectDisposedException">The operator has been disposed.</exception>
+    public void Prepare(int queries, int keys) => Prepare(queries, keys, null);
+
+    /// <summary>The same for calls on a cache, whatever it holds then.</summary>
+    /// <param name="queries">Queries per head.</param>
+    /// <param name="cache">A cache of this operator.</param>
+    /// <exception cref="ArgumentException">No call has this shape, or the cache is another operator's.</exception>
+    /// <exception cref="InvalidOperationException">A call is under way.</exception>
+    /// <exception cref="ObjectDisposedException">The operator or the cache has been disposed.</exception>
+    public void Prepare(int queries, KvCache cache)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ObjectDisposedException.ThrowIf(cache.IsDisposed, cache);
+        if (cache.Owner != this)
+        {
+            throw new ArgumentException("the cache was made by another operator", nameof(cache));
+        }
+
+        Prepare(queries, cache.Capacity, cache);
+    }
+
+    private void Prepare(int queries, int keys, KvCache? cache)
+    {
+        PilotShape shape = new(Options.Heads, Options.KvHeads, queries, keys, Options.HeadDim, Options.Causal);
+        if (shape.Problem is { } problem)
+        {
+            throw new ArgumentException(problem);
+        }
+
+        if (Options.Mode == AttentionMode.NpuInt8 || (Options.Mode == AttentionMode.Shadow && Options.Buckets == PilotBuckets.Paper))
+        {
+            throw new InvalidOperationException($"mode {Options.Mode} with {Options.Buckets} buckets takes its scales from the first input");
+        }
+
+        Enter();
+        try
+        {
+            call.Shape(Options, queries, keys);
+            call.Cache = cache;
+            Plan();
+        }
+        finally
+        {
+            call.Cache = null;
+            Leave();
+        }
     }
 
     /// <summary>Takes the operator for a call or a change of a cache.</summary>
@@ -170,16 +248,20 @@ public sealed class ShadowAttention : IDisposable
     }
 
     private AttentionReport Compute(
-        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept, KvCache? cache)
+        in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o, KeptKeys? kept, KvCache? cache,
+        CancellationToken cancellationToken)
     {
         Enter();
         try
         {
+            cancellationToken.ThrowIfCancellationRequested();
             AttentionShapes.Check(Options, q, k, v, o, kept);
             call.Bind(Options, q, k, v, o);
             call.Kept = kept;
             call.Cache = cache;
             call.KeepAllBelow = 0;
+            call.Cancellation = cancellationToken;
+            call.Progress.Restart(call.Queries, HeadCompleted);
             if (cache is not null)
             {
                 call.Tables = cache.Tables;
@@ -195,6 +277,7 @@ public sealed class ShadowAttention : IDisposable
             clock.Clear();
             long start = Stopwatch.GetTimestamp();
             pipeline.Run();
+            cancellationToken.ThrowIfCancellationRequested();
             Finish(pipeline, start);
             return report;
         }
@@ -202,6 +285,7 @@ public sealed class ShadowAttention : IDisposable
         {
             call.Kept = null;
             call.Cache = null;
+            call.Cancellation = default;
             Leave();
         }
     }

@@ -85,6 +85,13 @@ internal sealed unsafe class CachedSlopes : IDisposable
         }
     }
 
+    /// <summary>The newest sums may be half written.</summary>
+    public void ForgetNewest()
+    {
+        newest = 0;
+        FinishedPosition = 0;
+    }
+
     /// <summary>Forgets everything: the mean that the sums are relative to changes.</summary>
     public void Clear() => Truncate(0);
 

@@ -53,6 +53,15 @@ public sealed record AttentionOptions
     /// <summary>CPU threads, the caller's included; 0 for one per core.</summary>
     public int Threads { get; init; }
 
+    /// <summary>
+    /// Threads to work with instead of own ones, such as <see cref="AttentionWorkers"/> that the operators of all layers share; null to start own ones.
+    /// <see cref="Threads"/> must then be 0 or their number. They must outlive the operator.
+    /// </summary>
+    public IAttentionWorkers? Workers { get; init; }
+
+    /// <summary>How many plans the operator keeps: one per shape of a call, the least recently used one makes room.</summary>
+    public int MaxPlans { get; init; } = 4;
+
     /// <summary>Which encodings the pilot graphs bake in.</summary>
     public PilotBuckets Buckets { get; init; } = PilotBuckets.Universal;
 
@@ -92,6 +101,12 @@ public sealed record AttentionOptions
 
         ArgumentOutOfRangeException.ThrowIfNegative(Sinks);
         ArgumentOutOfRangeException.ThrowIfNegative(LocalWindow);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxPlans, 1);
+        if (Workers is { } workers && (workers.Threads is < 1 or > MaxThreads || (Threads != 0 && Threads != workers.Threads)))
+        {
+            throw new ArgumentException($"{nameof(Workers)} has {workers.Threads} threads; they must be 1 to {MaxThreads}, and {nameof(Threads)} 0 or the same");
+        }
+
         ValidateMasks();
         if (ExactTopK != ExactTopK.None && (!UsesPilot || Keep.IsMass))
         {

@@ -83,7 +83,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     private void Pack()
     {
         int chunks = QueryBlock.Count(call.Keys, PackKeys);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.KvHeads * chunks; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.KvHeads * chunks && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
             int kvHead = item / chunks;
             int first = item % chunks * PackKeys;
@@ -105,12 +105,13 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         int parts = QueryBlock.Count(call.Group, headsPerTile);
         int blocks = QueryBlock.Count(call.Queries, kernel.RowBlock);
         int items = call.KvHeads * parts * blocks;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
-            int part = item % (call.KvHeads * parts);
+            int part = call.Progress.IsWatched ? item / blocks : item % (call.KvHeads * parts);
+            int block = call.Progress.IsWatched ? item % blocks : item / (call.KvHeads * parts);
             int kvHead = part / parts;
             int head = (kvHead * call.Group) + (part % parts * headsPerTile);
-            int first = (blocks - 1 - (item / (call.KvHeads * parts))) * kernel.RowBlock;
+            int first = (blocks - 1 - block) * kernel.RowBlock;
             int heads = Math.Min(headsPerTile, ((kvHead + 1) * call.Group) - head);
             DenseArguments arguments = new()
             {
@@ -128,6 +129,10 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
                 Scratch = denseScratch,
             };
             kernel.Attend(&arguments);
+            for (int done = 0; done < heads; done++)
+            {
+                call.Progress.Done(head + done, stacked ? 1 : arguments.Rows);
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
         long time = StageClock.Now;
         if (packing)
         {
-            for (int item = Next(); item < call.KvHeads * panelCount; item = Next())
+            for (int item = Next(); item < call.KvHeads * panelCount && !call.Cancelled; item = Next())
             {
                 Pack(item / panelCount, item % panelCount, (float*)rows[worker].Pointer);
             }
@@ -93,9 +93,11 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
 
         TileCounters local = default;
         int tiles = QueryBlock.Count(call.Queries, QueryBlock.TileRows);
-        for (int item = Next(); item < call.Heads * tiles; item = Next())
+        for (int item = Next(); item < call.Heads * tiles && !call.Cancelled; item = Next())
         {
-            Tile tile = new() { Head = item % call.Heads, FirstQuery = (tiles - 1 - (item / call.Heads)) * QueryBlock.TileRows };
+            int head = call.Progress.IsWatched ? item / tiles : item % call.Heads;
+            int tileIndex = call.Progress.IsWatched ? item % tiles : item / call.Heads;
+            Tile tile = new() { Head = head, FirstQuery = (tiles - 1 - tileIndex) * QueryBlock.TileRows };
             tile.Rows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
             Estimate(worker, ref tile);
             stage.Process(worker, tile, scratch[worker], ref local);

@@ -74,7 +74,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         Start(Step.Keys);
         for (kvHead = 0; kvHead < call.KvHeads; kvHead++)
         {
-            for (block = 0; block < graphs.Length; block++)
+            for (block = 0; block < graphs.Length && !call.Cancelled; block++)
             {
                 Start(Step.Queries);
                 long start = StageClock.Now;
@@ -93,7 +93,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         switch (step)
         {
             case Step.Keys:
-                for (int item = Next(); item < 2 * call.KvHeads; item = Next())
+                for (int item = Next(); item < 2 * call.KvHeads && !call.Cancelled; item = Next())
                 {
                     QuantizeKeys(item / 2, values: item % 2 == 1);
                 }
@@ -101,7 +101,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
                 clock.Add(worker, Stage.Quantize, start);
                 break;
             case Step.Queries:
-                for (int head = Next(); head < call.Group; head = Next())
+                for (int head = Next(); head < call.Group && !call.Cancelled; head = Next())
                 {
                     QuantizeQueries(head);
                 }
@@ -109,7 +109,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
                 clock.Add(worker, Stage.Quantize, start);
                 break;
             default:
-                for (int head = Next(); head < call.Group; head = Next())
+                for (int head = Next(); head < call.Group && !call.Cancelled; head = Next())
                 {
                     DequantizeOutput(head);
                 }
@@ -184,6 +184,8 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
                 target[d] = (source[d] - 128) * scales.OutputScale;
             }
         }
+
+        call.Progress.Done((kvHead * call.Group) + head, rows);
     }
 
     /// <summary>Ranges of Q, K and V as they are, of the logits by their exact products, of O by exact attention; one scale for all heads.</summary>

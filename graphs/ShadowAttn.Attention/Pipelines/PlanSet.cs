@@ -7,12 +7,9 @@ namespace ShadowAttn.Attention;
 internal readonly record struct PlanShape(int Queries, int Keys, bool Cached);
 
 /// <summary>The plans that an operator has made, the last used first; the least recently used one makes room for a new one.</summary>
-internal sealed class PlanSet : IDisposable
+internal sealed class PlanSet(int capacity) : IDisposable
 {
-    /// <summary>Enough for a prefill's whole and last chunk, a decode, and one more; each holds buffers of its size.</summary>
-    public const int Capacity = 4;
-
-    private readonly (PlanShape Shape, IAttentionPipeline Pipeline)[] plans = new (PlanShape, IAttentionPipeline)[Capacity];
+    private readonly (PlanShape Shape, IAttentionPipeline Pipeline)[] plans = new (PlanShape, IAttentionPipeline)[capacity];
 
     /// <summary>Number of plans.</summary>
     public int Count { get; private set; }
@@ -37,7 +34,7 @@ internal sealed class PlanSet : IDisposable
     /// <summary>Disposes the least recently used plan when there is no room for one more.</summary>
     public void MakeRoom()
     {
-        if (Count == Capacity)
+        if (Count == capacity)
         {
             Count--;
             plans[Count].Pipeline.Dispose();

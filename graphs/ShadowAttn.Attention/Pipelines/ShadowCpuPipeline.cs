@@ -90,14 +90,16 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         int tiles = QueryBlock.Count(call.Queries, QueryBlock.TileRows);
         int parts = QueryBlock.Count(call.Group, headsPerTile);
         int items = call.KvHeads * parts * tiles;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
-            int part = item % (call.KvHeads * parts);
+            // Somebody who waits for heads gets them one after the other; else long rows come first.
+            int part = call.Progress.IsWatched ? item / tiles : item % (call.KvHeads * parts);
+            int tileIndex = call.Progress.IsWatched ? item % tiles : item / (call.KvHeads * parts);
             int firstHead = part % parts * headsPerTile;
             Tile tile = new()
             {
                 Head = (part / parts * call.Group) + firstHead,
-                FirstQuery = (tiles - 1 - (item / (call.KvHeads * parts))) * QueryBlock.TileRows,
+                FirstQuery = (tiles - 1 - tileIndex) * QueryBlock.TileRows,
                 Scores = s.Scores,
                 ScoreStride = s.ScoreStride,
                 Q8 = s.Q8,

@@ -120,7 +120,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         {
             Submit(0);
             slopes?.Run();
-            for (int unit = 0; unit < units.Length; unit++)
+            for (int unit = 0; unit < units.Length && !call.Cancelled; unit++)
             {
                 if (unit + 1 < units.Length)
                 {
@@ -281,7 +281,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         Unit u = units[current];
         int slot = current % Slots;
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
             int head = item / tiles;
             int first = item % tiles * QueryBlock.TileRows;
@@ -311,7 +311,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         int slot = current % Slots;
         PilotGraphSpec spec = u.Graphs[rung].Spec;
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
             int head = item % call.Group;
             int first = (tiles - 1 - (item / call.Group)) * QueryBlock.TileRows;

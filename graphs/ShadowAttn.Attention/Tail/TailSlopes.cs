@@ -73,6 +73,12 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         basePosition = cached?.Base(first) ?? 0;
         Start(add: true);
         Start(add: false);
+        if (call.Cancelled)
+        {
+            cached?.ForgetNewest();
+            return;
+        }
+
         cached?.Finish(first, last);
     }
 
@@ -82,7 +88,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         long start = StageClock.Now;
         float* block = (float*)blocks[worker].Pointer;
         int items = call.KvHeads * ranges * (adding ? count : 1);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
             int range = item % ranges;
             int rest = item / ranges;

@@ -19,6 +19,8 @@ internal sealed class WorkerPool : IDisposable
     private const int SpinIterations = 60;
 
     private readonly Thread[] threads;
+    private readonly IAttentionWorkers? external;
+    private readonly Action<int>? execute;
     private readonly object gate = new();
     private IWorkerJob? job;
     private volatile int generation;
@@ -38,12 +40,27 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>Runs jobs on somebody else's threads; disposing leaves them alone.</summary>
+    public WorkerPool(IAttentionWorkers workers)
+    {
+        external = workers;
+        Threads = workers.Threads;
+        threads = [];
+        execute = worker => Execute(job!, worker);
+    }
+
     /// <summary>Number of workers, the caller's thread included.</summary>
     public int Threads { get; }
 
     /// <summary>Runs a job on all workers and returns when every one has finished; rethrows the first exception.</summary>
     public void Run(IWorkerJob next)
     {
+        if (external is not null)
+        {
+            RunExternally(external, next);
+            return;
+        }
+
         if (threads.Length == 0)
         {
             next.Run(0);
@@ -76,6 +93,18 @@ internal sealed class WorkerPool : IDisposable
             job = null;
         }
 
+        if (failure is { } first)
+        {
+            ExceptionDispatchInfo.Throw(first);
+        }
+    }
+
+    private void RunExternally(IAttentionWorkers workers, IWorkerJob next)
+    {
+        job = next;
+        failure = null;
+        workers.Run(execute!);
+        job = null;
         if (failure is { } first)
         {
             ExceptionDispatchInfo.Throw(first);

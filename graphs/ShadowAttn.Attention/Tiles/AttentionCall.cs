@@ -36,8 +36,17 @@ internal sealed unsafe class AttentionCall
     /// <summary>Rows that see fewer keys keep all of them.</summary>
     public int KeepAllBelow;
 
+    /// <summary>Asks the call to stop.</summary>
+    public CancellationToken Cancellation;
+
+    /// <summary>Which heads are complete.</summary>
+    public HeadProgress Progress = null!;
+
     /// <summary>Receives the kept keys of each row as bits, [heads, queries, words]; null when nobody asks.</summary>
     public KeptKeys? Kept;
+
+    /// <summary>Whether the call is to stop: workers take no more tiles, and what is not done stays undone.</summary>
+    public bool Cancelled => Cancellation.IsCancellationRequested;
 
     public int Group => Heads / KvHeads;
 
@@ -61,7 +70,8 @@ internal sealed unsafe class AttentionCall
 
     public KvRows ValueRows(int kvHead) => V.Rows(kvHead);
 
-    public void Bind(AttentionOptions options, in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o)
+    /// <summary>Takes the shape over, and what goes for every call.</summary>
+    public void Shape(AttentionOptions options, int queries, int keys)
     {
         Heads = options.Heads;
         KvHeads = options.KvHeads;
@@ -72,8 +82,13 @@ internal sealed unsafe class AttentionCall
         Sinks = options.Sinks;
         LocalWindow = options.LocalWindow;
         Slopes = options.AlibiSlopes;
-        Queries = q.Length(1);
-        Keys = k.Keys;
+        Queries = queries;
+        Keys = keys;
+    }
+
+    public void Bind(AttentionOptions options, in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o)
+    {
+        Shape(options, q.Length(1), k.Keys);
         Q = q.Pointer;
         QHeadStride = q.Stride(0);
         QRowStride = q.Stride(1);

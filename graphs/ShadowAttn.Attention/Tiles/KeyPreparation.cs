@@ -129,7 +129,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     {
         long start = StageClock.Now;
         int items = call.KvHeads * chunks;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
             RunItem(worker, item / chunks, item % chunks);
         }

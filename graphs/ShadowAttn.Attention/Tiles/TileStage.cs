@@ -96,6 +96,11 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         }
 
         clock.Add(worker, Stage.Gather, time);
+        int perHead = tile.HeadRows == 0 ? tile.Rows : tile.HeadRows;
+        for (int row = 0; row < tile.Rows; row += perHead)
+        {
+            call.Progress.Done(tile.HeadOf(row), perHead);
+        }
     }
 
     private void SelectRows(in Tile tile, WorkerScratch scratch, ref TileCounters counters)

@@ -47,6 +47,42 @@ public sealed class AttentionAllocationTests
     }
 
     [Theory]
+    [InlineData(AttentionMode.ShadowCpu, true, ExactTopK.TwoErrors)]
+    [InlineData(AttentionMode.Dense, true, ExactTopK.None)]
+    [InlineData(AttentionMode.SparseCpu, false, ExactTopK.None)]
+    [InlineData(AttentionMode.BlockSparse, false, ExactTopK.None)]
+    public void MasksCertificatesAndBaselinesAllocateNothing(AttentionMode mode, bool masks, ExactTopK exact)
+    {
+        LiveAllocations live = UnmanagedBuffer.Live;
+        using (var data = new AttentionCase(4, 2, 150, 200, 32, seed: 2))
+        using (var attention = new ShadowAttention(null, data.Options with
+        {
+            Mode = mode,
+            Threads = 1,
+            MinKeys = 16,
+            ExactTopK = exact,
+            SlidingWindow = masks ? 100 : null,
+            AlibiSlopes = masks ? AlibiSlopes.Standard(4) : default(ReadOnlyMemory<float>),
+            Sinks = 2,
+        }))
+        {
+            attention.HeadCompleted = _ => { };
+            attention.Compute(data.Q, data.K, data.V, data.O);
+            var allocated = new long[4];
+            for (int i = 0; i < allocated.Length; i++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                attention.Compute(data.Q, data.K, data.V, data.O);
+                allocated[i] = GC.GetAllocatedBytesForCurrentThread() - before;
+            }
+
+            Assert.Equal(0, allocated.Min());
+        }
+
+        Assert.Equal(live, UnmanagedBuffer.Live);
+    }
+
+    [Theory]
     [InlineData(AttentionMode.Dense)]
     [InlineData(AttentionMode.ShadowCpu)]
     [InlineData(AttentionMode.Shadow)]
