@@ -66,7 +66,7 @@ public sealed unsafe class KvTensor : IDisposable
                         convert.F32ToBf16(row, (ushort*)copy.Pointer + offset, dim);
                         break;
                     default:
-                        convert.F32ToQ16(row, inverse, (short*)copy.Pointer + offset, dim);
+                        convert.F32ToQ16(row, 0, inverse, (short*)copy.Pointer + offset, 0, 1, dim);
                         break;
                 }
             }

@@ -78,7 +78,7 @@ public sealed unsafe class BenchMemory : IDisposable
                         convert.F32ToBf16(source, destination, dim);
                         break;
                     default:
-                        convert.F32ToQ16(source, inverse, (short*)destination, dim);
+                        convert.F32ToQ16(source, 0, inverse, (short*)destination, 0, 1, dim);
                         break;
                 }
             }

@@ -1,6 +1,6 @@
 namespace ShadowAttn.Kernels;
 
-/// <summary>The kernels of <see cref="HalfConvert"/> for one instruction set; (source, destination, count) each, with a factor per element for q16.</summary>
+/// <summary>The kernels of <see cref="HalfConvert"/> for one instruction set; (source, destination, count) each, rows with a factor per channel for q16.</summary>
 public readonly unsafe struct HalfConvertKernel
 {
     /// <summary>fp16 bits to fp32; exact, NaN stays NaN.</summary>
@@ -15,19 +15,25 @@ public readonly unsafe struct HalfConvertKernel
     /// <summary>fp32 to bf16 bits, round half to even; NaN stays a quiet NaN.</summary>
     public readonly delegate*<float*, ushort*, nint, void> F32ToBf16;
 
-    /// <summary>(source, scales, destination, count): destination_i = source_i·scales_i; one rounding.</summary>
-    public readonly delegate*<short*, float*, float*, nint, void> Q16ToF32;
+    /// <summary>
+    /// (source, sourceStride, scales, destination, destinationStride, rows, channels): destination[r, c] = source[r, c]·scales[c]; one rounding.
+    /// Strides are in elements.
+    /// </summary>
+    public readonly delegate*<short*, nint, float*, float*, nint, nint, nint, void> Q16ToF32;
 
-    /// <summary>(source, inverses, destination, count): destination_i = source_i·inverses_i, rounded half to even, at most ±32767; NaN is any number.</summary>
-    public readonly delegate*<float*, float*, short*, nint, void> F32ToQ16;
+    /// <summary>
+    /// (source, sourceStride, inverses, destination, destinationStride, rows, channels): destination[r, c] = source[r, c]·inverses[c], rounded half to
+    /// even, at most ±32767; NaN is any number.
+    /// </summary>
+    public readonly delegate*<float*, nint, float*, short*, nint, nint, nint, void> F32ToQ16;
 
     internal HalfConvertKernel(
         delegate*<ushort*, float*, nint, void> f16ToF32,
         delegate*<float*, ushort*, nint, void> f32ToF16,
         delegate*<ushort*, float*, nint, void> bf16ToF32,
         delegate*<float*, ushort*, nint, void> f32ToBf16,
-        delegate*<short*, float*, float*, nint, void> q16ToF32,
-        delegate*<float*, float*, short*, nint, void> f32ToQ16)
+        delegate*<short*, nint, float*, float*, nint, nint, nint, void> q16ToF32,
+        delegate*<float*, nint, float*, short*, nint, nint, nint, void> f32ToQ16)
     {
         Q16ToF32 = q16ToF32;
         F32ToQ16 = f32ToQ16;
@@ -117,7 +123,7 @@ public static unsafe class HalfConvert
         fixed (short* s = source)
         fixed (float* c = scales, d = destination)
         {
-            Kernels.Best.Kernel.Q16ToF32(s, c, d, source.Length);
+            Kernels.Best.Kernel.Q16ToF32(s, 0, c, d, 0, 1, source.Length);
         }
     }
 
@@ -133,7 +139,7 @@ public static unsafe class HalfConvert
         fixed (float* s = source, c = inverses)
         fixed (short* d = destination)
         {
-            Kernels.Best.Kernel.F32ToQ16(s, c, d, source.Length);
+            Kernels.Best.Kernel.F32ToQ16(s, 0, c, d, 0, 1, source.Length);
         }
     }
 }

@@ -67,31 +67,39 @@ internal static unsafe class HalfConvertAvx2
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Q16ToF32(short* source, float* scales, float* destination, nint count)
+    public static void Q16ToF32(
+        short* source, nint sourceStride, float* scales, float* destination, nint destinationStride, nint rows, nint channels)
     {
-        nint i = 0;
-        for (; i + Lanes <= count; i += Lanes)
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
         {
-            (Q16(Vector128.Load((ushort*)source + i)) * Vector256.Load(scales + i)).Store(destination + i);
-        }
+            nint i = 0;
+            for (; i + Lanes <= channels; i += Lanes)
+            {
+                (Q16(Vector128.Load((ushort*)source + i)) * Vector256.Load(scales + i)).Store(destination + i);
+            }
 
-        HalfConvertScalar.Q16ToF32(source + i, scales + i, destination + i, count - i);
+            HalfConvertScalar.Q16ToF32(source + i, scales + i, destination + i, channels - i);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void F32ToQ16(float* source, float* inverses, short* destination, nint count)
+    public static void F32ToQ16(
+        float* source, nint sourceStride, float* inverses, short* destination, nint destinationStride, nint rows, nint channels)
     {
         Vector256<float> limit = Vector256.Create(32767f);
-        nint i = 0;
-        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
         {
-            Vector256<float> a = Avx.Max(Avx.Min(Vector256.Load(source + i) * Vector256.Load(inverses + i), limit), -limit);
-            Vector256<float> b = Avx.Max(Avx.Min(Vector256.Load(source + i + Lanes) * Vector256.Load(inverses + i + Lanes), limit), -limit);
-            Vector256<short> packed = Avx2.PackSignedSaturate(Avx.ConvertToVector256Int32(a), Avx.ConvertToVector256Int32(b));
-            Avx2.Permute4x64(packed.AsInt64(), 0xD8).AsInt16().Store(destination + i);
-        }
+            nint i = 0;
+            for (; i + (2 * Lanes) <= channels; i += 2 * Lanes)
+            {
+                Vector256<float> a = Avx.Max(Avx.Min(Vector256.Load(source + i) * Vector256.Load(inverses + i), limit), -limit);
+                Vector256<float> b = Avx.Max(Avx.Min(Vector256.Load(source + i + Lanes) * Vector256.Load(inverses + i + Lanes), limit), -limit);
+                Vector256<short> packed = Avx2.PackSignedSaturate(Avx.ConvertToVector256Int32(a), Avx.ConvertToVector256Int32(b));
+                Avx2.Permute4x64(packed.AsInt64(), 0xD8).AsInt16().Store(destination + i);
+            }
 
-        HalfConvertScalar.F32ToQ16(source + i, inverses + i, destination + i, count - i);
+            HalfConvertScalar.F32ToQ16(source + i, inverses + i, destination + i, channels - i);
+        }
     }
 
     /// <summary>int16 to fp32, exact.</summary>

@@ -14,14 +14,50 @@ internal static unsafe class HalfConvertAvx512
 
     public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16, &Q16ToF32, &F32ToQ16);
 
+    // Destinations from this size on pass the caches by: they would not stay there, and a line that is written whole need not be read first.
+    private const nint StreamBytes = 8 << 20;
+
+    /// <summary>A 16-bit format, 16 values at a time.</summary>
+    private interface IFormat
+    {
+        static abstract Vector512<float> Widen(Vector256<ushort> value);
+
+        static abstract Vector256<ushort> Narrow(Vector512<float> value);
+    }
+
+    public static void F16ToF32(ushort* source, float* destination, nint count) => Widen<Fp16>(source, destination, count);
+
+    public static void F32ToF16(float* source, ushort* destination, nint count) => Narrow<Fp16>(source, destination, count);
+
+    public static void Bf16ToF32(ushort* source, float* destination, nint count) => Widen<BFloat16>(source, destination, count);
+
+    public static void F32ToBf16(float* source, ushort* destination, nint count) => Narrow<BFloat16>(source, destination, count);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void F16ToF32(ushort* source, float* destination, nint count)
+    private static void Widen<T>(ushort* source, float* destination, nint count)
+        where T : struct, IFormat
     {
         nint i = 0;
+        if (count * sizeof(float) >= StreamBytes && (nint)destination % sizeof(float) == 0)
+        {
+            i = (-(nint)destination & 63) / sizeof(float);
+            Vector512<int> mask = LaneMasks.First512((int)i);
+            Avx512F.MaskStore(destination, mask.AsSingle(), T.Widen(LoadFirst(source, mask)));
+            for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+            {
+                Vector512<float> a = T.Widen(Vector256.Load(source + i));
+                Vector512<float> b = T.Widen(Vector256.Load(source + i + Lanes));
+                a.StoreAlignedNonTemporal(destination + i);
+                b.StoreAlignedNonTemporal(destination + i + Lanes);
+            }
+
+            Sse.StoreFence();
+        }
+
         for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
         {
-            Vector512<float> a = F16(Vector256.Load(source + i));
-            Vector512<float> b = F16(Vector256.Load(source + i + Lanes));
+            Vector512<float> a = T.Widen(Vector256.Load(source + i));
+            Vector512<float> b = T.Widen(Vector256.Load(source + i + Lanes));
             a.Store(destination + i);
             b.Store(destination + i + Lanes);
         }
@@ -29,18 +65,38 @@ internal static unsafe class HalfConvertAvx512
         for (; i < count; i += Lanes)
         {
             Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
-            Avx512F.MaskStore(destination + i, mask.AsSingle(), F16(LoadFirst(source + i, mask)));
+            Avx512F.MaskStore(destination + i, mask.AsSingle(), T.Widen(LoadFirst(source + i, mask)));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void F32ToF16(float* source, ushort* destination, nint count)
+    private static void Narrow<T>(float* source, ushort* destination, nint count)
+        where T : struct, IFormat
     {
         nint i = 0;
+        if (count * sizeof(ushort) >= StreamBytes && (nint)destination % sizeof(ushort) == 0)
+        {
+            for (nint head = (-(nint)destination & 63) / sizeof(ushort); i < head; i += Lanes)
+            {
+                Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, head - i));
+                StoreFirst(destination + i, mask, T.Narrow(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
+            }
+
+            i = (-(nint)destination & 63) / sizeof(ushort);
+            for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+            {
+                Vector256<ushort> a = T.Narrow(Vector512.Load(source + i));
+                Vector256<ushort> b = T.Narrow(Vector512.Load(source + i + Lanes));
+                Vector512.Create(a, b).StoreAlignedNonTemporal(destination + i);
+            }
+
+            Sse.StoreFence();
+        }
+
         for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
         {
-            Vector256<ushort> a = ToF16(Vector512.Load(source + i));
-            Vector256<ushort> b = ToF16(Vector512.Load(source + i + Lanes));
+            Vector256<ushort> a = T.Narrow(Vector512.Load(source + i));
+            Vector256<ushort> b = T.Narrow(Vector512.Load(source + i + Lanes));
             a.Store(destination + i);
             b.Store(destination + i + Lanes);
         }
@@ -48,83 +104,82 @@ internal static unsafe class HalfConvertAvx512
         for (; i < count; i += Lanes)
         {
             Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
-            StoreFirst(destination + i, mask, ToF16(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
+            StoreFirst(destination + i, mask, T.Narrow(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Bf16ToF32(ushort* source, float* destination, nint count)
+    public static void Q16ToF32(
+        short* source, nint sourceStride, float* scales, float* destination, nint destinationStride, nint rows, nint channels)
     {
-        nint i = 0;
-        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        nint whole = channels - (channels % Lanes);
+        bool streams = Streams(destination, destinationStride * sizeof(float), rows);
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
         {
-            Vector512<float> a = Bf16(Vector256.Load(source + i));
-            Vector512<float> b = Bf16(Vector256.Load(source + i + Lanes));
-            a.Store(destination + i);
-            b.Store(destination + i + Lanes);
+            nint i = 0;
+            if (streams)
+            {
+                for (; i < whole; i += Lanes)
+                {
+                    (Q16(Vector256.Load((ushort*)source + i)) * Vector512.Load(scales + i)).StoreAlignedNonTemporal(destination + i);
+                }
+            }
+
+            for (; i < whole; i += Lanes)
+            {
+                (Q16(Vector256.Load((ushort*)source + i)) * Vector512.Load(scales + i)).Store(destination + i);
+            }
+
+            if (i < channels)
+            {
+                Vector512<int> mask = LaneMasks.First512((int)(channels - i));
+                Vector512<float> x = Q16(LoadFirst((ushort*)source + i, mask));
+                x *= Avx512F.MaskLoad(scales + i, mask.AsSingle(), Vector512<float>.Zero);
+                Avx512F.MaskStore(destination + i, mask.AsSingle(), x);
+            }
         }
 
-        for (; i < count; i += Lanes)
-        {
-            Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
-            Avx512F.MaskStore(destination + i, mask.AsSingle(), Bf16(LoadFirst(source + i, mask)));
-        }
+        Sse.StoreFence();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void F32ToBf16(float* source, ushort* destination, nint count)
+    public static void F32ToQ16(
+        float* source, nint sourceStride, float* inverses, short* destination, nint destinationStride, nint rows, nint channels)
     {
-        nint i = 0;
-        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        nint pairs = channels - (channels % (2 * Lanes));
+        bool streams = Streams(destination, destinationStride * sizeof(short), rows);
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
         {
-            Vector256<ushort> a = ToBf16(Vector512.Load(source + i));
-            Vector256<ushort> b = ToBf16(Vector512.Load(source + i + Lanes));
-            a.Store(destination + i);
-            b.Store(destination + i + Lanes);
+            nint i = 0;
+            if (streams)
+            {
+                for (; i < pairs; i += 2 * Lanes)
+                {
+                    Vector256<short> a = ToQ16(Vector512.Load(source + i) * Vector512.Load(inverses + i));
+                    Vector256<short> b = ToQ16(Vector512.Load(source + i + Lanes) * Vector512.Load(inverses + i + Lanes));
+                    Vector512.Create(a, b).StoreAlignedNonTemporal(destination + i);
+                }
+            }
+
+            for (; i + Lanes <= channels; i += Lanes)
+            {
+                ToQ16(Vector512.Load(source + i) * Vector512.Load(inverses + i)).Store(destination + i);
+            }
+
+            if (i < channels)
+            {
+                Vector512<int> mask = LaneMasks.First512((int)(channels - i));
+                Vector512<float> x = Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero);
+                x *= Avx512F.MaskLoad(inverses + i, mask.AsSingle(), Vector512<float>.Zero);
+                StoreFirst((ushort*)destination + i, mask, ToQ16(x).AsUInt16());
+            }
         }
 
-        for (; i < count; i += Lanes)
-        {
-            Vector512<int> mask = LaneMasks.First512((int)nint.Min(Lanes, count - i));
-            StoreFirst(destination + i, mask, ToBf16(Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero)));
-        }
+        Sse.StoreFence();
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Q16ToF32(short* source, float* scales, float* destination, nint count)
-    {
-        nint i = 0;
-        for (; i + Lanes <= count; i += Lanes)
-        {
-            (Q16(Vector256.Load((ushort*)source + i)) * Vector512.Load(scales + i)).Store(destination + i);
-        }
-
-        if (i < count)
-        {
-            Vector512<int> mask = LaneMasks.First512((int)(count - i));
-            Vector512<float> x = Q16(LoadFirst((ushort*)source + i, mask));
-            x *= Avx512F.MaskLoad(scales + i, mask.AsSingle(), Vector512<float>.Zero);
-            Avx512F.MaskStore(destination + i, mask.AsSingle(), x);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void F32ToQ16(float* source, float* inverses, short* destination, nint count)
-    {
-        nint i = 0;
-        for (; i + Lanes <= count; i += Lanes)
-        {
-            ToQ16(Vector512.Load(source + i) * Vector512.Load(inverses + i)).Store(destination + i);
-        }
-
-        if (i < count)
-        {
-            Vector512<int> mask = LaneMasks.First512((int)(count - i));
-            Vector512<float> x = Avx512F.MaskLoad(source + i, mask.AsSingle(), Vector512<float>.Zero);
-            x *= Avx512F.MaskLoad(inverses + i, mask.AsSingle(), Vector512<float>.Zero);
-            StoreFirst((ushort*)destination + i, mask, ToQ16(x).AsUInt16());
-        }
-    }
+    private static bool Streams(void* destination, nint rowBytes, nint rows) =>
+        (((nint)destination | rowBytes) & 63) == 0 && rows * rowBytes >= StreamBytes;
 
     /// <summary>int16 to fp32, exact.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -135,8 +190,8 @@ internal static unsafe class HalfConvertAvx512
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<short> ToQ16(Vector512<float> x)
     {
-        Vector512<float> limit = Vector512.Create(32767f);
-        return Avx512F.ConvertToVector256Int16(Avx512F.ConvertToVector512Int32(Avx512F.Max(Avx512F.Min(x, limit), -limit)));
+        Vector512<int> whole = Avx512F.ConvertToVector512Int32(Avx512F.Min(x, Vector512.Create(32767f)));
+        return Avx2.Max(Avx512F.ConvertToVector256Int16WithSaturation(whole), Vector256.Create((short)-32767));
     }
 
     /// <summary>
@@ -198,4 +253,22 @@ internal static unsafe class HalfConvertAvx512
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreFirst(ushort* to, Vector512<int> mask, Vector256<ushort> values) =>
         Avx512BW.VL.MaskStore(to, Avx512F.ConvertToVector256Int16(mask).AsUInt16(), values);
+
+    private readonly struct Fp16 : IFormat
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector512<float> Widen(Vector256<ushort> value) => F16(value);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<ushort> Narrow(Vector512<float> value) => ToF16(value);
+    }
+
+    private readonly struct BFloat16 : IFormat
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector512<float> Widen(Vector256<ushort> value) => Bf16(value);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<ushort> Narrow(Vector512<float> value) => ToBf16(value);
+    }
 }

@@ -40,6 +40,25 @@ internal static unsafe class HalfConvertScalar
         }
     }
 
+    public static void Q16ToF32(
+        short* source, nint sourceStride, float* scales, float* destination, nint destinationStride, nint rows, nint channels)
+    {
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
+        {
+            Q16ToF32(source, scales, destination, channels);
+        }
+    }
+
+    public static void F32ToQ16(
+        float* source, nint sourceStride, float* inverses, short* destination, nint destinationStride, nint rows, nint channels)
+    {
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
+        {
+            F32ToQ16(source, inverses, destination, channels);
+        }
+    }
+
+    /// <summary>One row.</summary>
     public static void Q16ToF32(short* source, float* scales, float* destination, nint count)
     {
         for (nint i = 0; i < count; i++)
@@ -48,6 +67,7 @@ internal static unsafe class HalfConvertScalar
         }
     }
 
+    /// <summary>One row.</summary>
     public static void F32ToQ16(float* source, float* inverses, short* destination, nint count)
     {
         for (nint i = 0; i < count; i++)

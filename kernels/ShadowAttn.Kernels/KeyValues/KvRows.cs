@@ -78,6 +78,12 @@ public unsafe struct KvRows
     public readonly void Widen(int rows, int dim, float* destination, nint stride)
     {
         HalfConvertKernel convert = HalfConvert.Kernels.Best.Kernel;
+        if (Format == KvFormat.Q16)
+        {
+            convert.Q16ToF32((short*)Shorts, Stride, Scales, destination, stride, rows, dim);
+            return;
+        }
+
         for (int r = 0; r < rows; r++, destination += stride)
         {
             switch (Format)
@@ -88,11 +94,8 @@ public unsafe struct KvRows
                 case KvFormat.F16:
                     convert.F16ToF32(Shorts + (r * Stride), destination, dim);
                     break;
-                case KvFormat.BF16:
-                    convert.Bf16ToF32(Shorts + (r * Stride), destination, dim);
-                    break;
                 default:
-                    convert.Q16ToF32((short*)Shorts + (r * Stride), Scales, destination, dim);
+                    convert.Bf16ToF32(Shorts + (r * Stride), destination, dim);
                     break;
             }
         }

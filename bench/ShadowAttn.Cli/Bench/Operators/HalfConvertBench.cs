@@ -17,8 +17,8 @@ public sealed unsafe class HalfConvertBench() : KernelBench<HalfConvertKernel>(H
         new("f32-to-f16", "fp32 to fp16"),
         new("bf16-to-f32", "bf16 to fp32"),
         new("f32-to-bf16", "fp32 to bf16"),
-        new("q16-to-f32", "int16 with a scale per channel to fp32, row by row of 128 channels"),
-        new("f32-to-q16", "fp32 to int16 with a scale per channel, row by row"),
+        new("q16-to-f32", "int16 with a scale per channel to fp32, rows of 128 channels"),
+        new("f32-to-q16", "fp32 to int16 with a scale per channel, rows of 128 channels"),
     ];
 
     /// <inheritdoc/>
@@ -76,18 +76,16 @@ public sealed unsafe class HalfConvertBench() : KernelBench<HalfConvertKernel>(H
 
         void Q16ToF32()
         {
-            for (int i = 0; i < count; i += Channels)
-            {
-                kernel.Q16ToF32((short*)narrow + i, scales, wide + i, Math.Min(Channels, count - i));
-            }
+            int whole = count - (count % Channels);
+            kernel.Q16ToF32((short*)narrow, Channels, scales, wide, Channels, count / Channels, Channels);
+            kernel.Q16ToF32((short*)narrow + whole, Channels, scales, wide + whole, Channels, 1, count % Channels);
         }
 
         void F32ToQ16()
         {
-            for (int i = 0; i < count; i += Channels)
-            {
-                kernel.F32ToQ16(wide + i, inverses, (short*)narrow + i, Math.Min(Channels, count - i));
-            }
+            int whole = count - (count % Channels);
+            kernel.F32ToQ16(wide, Channels, inverses, (short*)narrow, Channels, count / Channels, Channels);
+            kernel.F32ToQ16(wide + whole, Channels, inverses, (short*)narrow + whole, Channels, 1, count % Channels);
         }
     }
 }

@@ -122,18 +122,100 @@ public unsafe class HalfConvertTests
                     wide.Span[i] = random.Next(3) == 0 ? special[random.Next(special.Length)] : (float)(random.NextDouble() - 0.5) * 70000;
                 }
 
-                kernel.F32ToQ16(wide.Pointer, steps.Pointer, narrow.Pointer, n);
+                kernel.F32ToQ16(wide.Pointer, 0, steps.Pointer, narrow.Pointer, 0, 1, n);
                 for (int i = 0; i < n; i++)
                 {
                     Assert.Equal((short)Math.Clamp(Math.Round((double)wide.Span[i] * steps.Span[i], MidpointRounding.ToEven), -32767, 32767), narrow.Span[i]);
                 }
 
-                kernel.Q16ToF32(narrow.Pointer, steps.Pointer, wide.Pointer, n);
+                kernel.Q16ToF32(narrow.Pointer, 0, steps.Pointer, wide.Pointer, 0, 1, n);
                 for (int i = 0; i < n; i++)
                 {
                     Assert.Equal(narrow.Span[i] * steps.Span[i], wide.Span[i]);
                 }
             }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Q16_rows_of_any_stride_are_as_row_by_row(InstructionSet set)
+    {
+        const int rows = 5;
+        HalfConvertKernel kernel = KernelVariants.Kernel(HalfConvert.Kernels, set);
+        var random = new Random(7);
+        foreach (int channels in new[] { 1, 16, 33, 64, 80 })
+        {
+            int stride = channels + 3;
+            using var wide = new GuardedArray<float>((rows * stride) - 3, GuardPlacement.After);
+            using var narrow = new GuardedArray<short>((rows * channels), GuardPlacement.After);
+            using var back = new GuardedArray<float>((rows * stride) - 3, GuardPlacement.After);
+            using var steps = new GuardedArray<float>(channels, GuardPlacement.After);
+            foreach (ref float x in wide.Span)
+            {
+                x = (float)(random.NextDouble() - 0.5) * 60000;
+            }
+
+            foreach (ref float x in steps.Span)
+            {
+                x = MathF.Pow(2, random.Next(-3, 1));
+            }
+
+            kernel.F32ToQ16(wide.Pointer, stride, steps.Pointer, narrow.Pointer, channels, rows, channels);
+            kernel.Q16ToF32(narrow.Pointer, channels, steps.Pointer, back.Pointer, stride, rows, channels);
+            for (int r = 0; r < rows; r++)
+            {
+                for (int c = 0; c < stride && (r < rows - 1 || c < channels); c++)
+                {
+                    float step = c < channels ? steps.Span[c] : 0;
+                    Assert.Equal(c < channels ? MathF.Round(wide.Span[(r * stride) + c] * step, MidpointRounding.ToEven) * step : 0, back.Span[(r * stride) + c]);
+                }
+            }
+        }
+    }
+
+    // Sizes from which a variant may write past the caches.
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Large_arrays_are_as_small_ones(InstructionSet set)
+    {
+        const int count = (4 << 20) + 21;
+        const int channels = 64;
+        HalfConvertKernel kernel = KernelVariants.Kernel(HalfConvert.Kernels, set);
+        using var wide = new GuardedArray<float>(count, GuardPlacement.After);
+        using var narrow = new GuardedArray<ushort>(count, GuardPlacement.After);
+        using var steps = new GuardedArray<float>(channels, GuardPlacement.After);
+        steps.Span.Fill(2);
+        for (int i = 0; i < count; i++)
+        {
+            wide.Span[i] = (i % 2039) - 1000;
+        }
+
+        kernel.F32ToF16(wide.Pointer, narrow.Pointer, count);
+        kernel.F16ToF32(narrow.Pointer, wide.Pointer, count);
+        AssertPattern(wide.Span, value => value);
+        kernel.F32ToBf16(wide.Pointer, narrow.Pointer, count);
+        kernel.Bf16ToF32(narrow.Pointer, wide.Pointer, count);
+        AssertPattern(wide.Span, value => BitConverter.Int32BitsToSingle(
+            (BitConverter.SingleToInt32Bits(value) + 0x7FFF + ((BitConverter.SingleToInt32Bits(value) >> 16) & 1)) & ~0xFFFF));
+        kernel.F32ToQ16(wide.Pointer, channels, steps.Pointer, (short*)narrow.Pointer, channels, count / channels, channels);
+        kernel.Q16ToF32((short*)narrow.Pointer, channels, steps.Pointer, wide.Pointer, channels, count / channels, channels);
+        AssertPattern(wide.Span[..(count / channels * channels)], value => 4 * BitConverter.Int32BitsToSingle(
+            (BitConverter.SingleToInt32Bits(value) + 0x7FFF + ((BitConverter.SingleToInt32Bits(value) >> 16) & 1)) & ~0xFFFF));
+    }
+
+    private static void AssertPattern(ReadOnlySpan<float> actual, Func<float, float> expected)
+    {
+        var values = new float[2039];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = expected(i - 1000);
+        }
+
+        for (int first = 0; first < actual.Length; first += values.Length)
+        {
+            int length = Math.Min(values.Length, actual.Length - first);
+            Assert.True(actual.Slice(first, length).SequenceEqual(values.AsSpan(0, length)), $"elements from {first}");
         }
     }
 
