@@ -233,18 +233,37 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
             if (first > 0)
             {
                 SumTo(kvHead, first, ref before, sumsBefore, scratch);
-                for (int d = 0; d < dim; d++)
-                {
-                    mean[d] = (float)((scratch.Sums[d] - sumsBefore[d]) * inverse);
-                }
+                Mean(scratch.Sums, sumsBefore, inverse, dim, mean);
             }
             else
             {
-                for (int d = 0; d < dim; d++)
-                {
-                    mean[d] = (float)(scratch.Sums[d] * inverse);
-                }
+                Mean(scratch.Sums, null, inverse, dim, mean);
             }
+        }
+    }
+
+    /// <summary>mean = (sums - before)·inverse; <paramref name="before"/> may be null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Mean(double* sums, double* before, double inverse, int dim, float* mean)
+    {
+        Vector<double> factor = new(inverse);
+        int d = 0;
+        for (; d <= dim - Vector<float>.Count; d += Vector<float>.Count)
+        {
+            Vector<double> low = Vector.Load(sums + d);
+            Vector<double> high = Vector.Load(sums + d + Vector<double>.Count);
+            if (before is not null)
+            {
+                low -= Vector.Load(before + d);
+                high -= Vector.Load(before + d + Vector<double>.Count);
+            }
+
+            Vector.Narrow(low * factor, high * factor).Store(mean + d);
+        }
+
+        for (; d < dim; d++)
+        {
+            mean[d] = (float)((sums[d] - (before is null ? 0 : before[d])) * inverse);
         }
     }
 
