@@ -3,12 +3,17 @@
 //   build                everything, Release
 //   test                 all tests on this machine (the default)
 //   test-arm64           the same tests for linux-arm64, emulated by qemu, with and without the dot product instructions
+//   bench-arm64          the instructions that each arm64 kernel executes, exactly, under qemu, beside those of its C version; writes them to
+//                        bench/arm64-instructions.json, or to --output=FILE
+//   mca-arm64            llvm-mca's cycles of the arm64 kernels' inner loops
 //   bench                the BenchmarkDotNet suites; --arguments="..." goes to bench/ShadowAttn.Bench
 //   softhtp-library      the software backend as a shared library, artifacts/softhtp/RID/libQnnSoftHtp.so; --rid=linux-arm64 for another
 //                        machine than this one
 //   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages
 //   regenerate-bindings  Generated/ and its layout tests anew from interop/ShadowAttn.Interop/include; needs the network.
 //                        With QNN_SDK_ROOT or --sdk=FOLDER: from that SDK's headers, for comparison, into artifacts/bindings
+
+#load "eng/arm64/arm64.cake"
 
 var target = Argument("target", "default");
 var configuration = Argument("configuration", "Release");
