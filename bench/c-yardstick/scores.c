@@ -16,7 +16,7 @@ INLINE void dot_tiles(const int8_t *queries, const int8_t *keys, int tiles, cons
         int32x4_t a[8], b[8];
         for (int r = 0; r < 8; r++)
             a[r] = b[r] = vdupq_n_s32(0);
-#pragma clang loop unroll(full)
+#pragma clang loop unroll_count(4)
         for (int g = 0; g < dim / 4; g++) {
             int8x16_t x = vld1q_s8(keys + 32 * g), y = vld1q_s8(keys + 32 * g + 16);
             int8x16_t p = vld1q_s8(queries + 32 * g), r = vld1q_s8(queries + 32 * g + 16);

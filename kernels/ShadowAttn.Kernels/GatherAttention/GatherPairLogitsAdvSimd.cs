@@ -22,7 +22,11 @@ internal static unsafe class GatherPairLogitsAdvSimd
         float* query0, float* query1, float* keys, nint stride, int dim, int* list, int count, float power, float* logits0, float* logits1,
         float* maxima)
     {
-        if (dim % 64 == 0)
+        if (dim == 64)
+        {
+            Run<Dim64>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1, maxima);
+        }
+        else if (dim % 64 == 0)
         {
             Run<MultipleOf64>(query0, query1, keys, stride, dim, list, count, power, logits0, logits1, maxima);
         }
@@ -79,7 +83,7 @@ internal static unsafe class GatherPairLogitsAdvSimd
             Vector128<float> b1 = Vector128<float>.Zero;
             Vector128<float> b2 = Vector128<float>.Zero;
             Vector128<float> b3 = Vector128<float>.Zero;
-            while (q0 < end64)
+            while (typeof(TDims) == typeof(Dim64) || q0 < end64)
             {
                 Vector128<float> p0 = Vector128.Load(q0);
                 Vector128<float> u0 = Vector128.Load(q0 + 4);
@@ -305,6 +309,11 @@ internal static unsafe class GatherPairLogitsAdvSimd
                 b1 = AdvSimd.FusedMultiplyAdd(b1, y56_1, w56);
                 b2 = AdvSimd.FusedMultiplyAdd(b2, y56_2, w56);
                 b3 = AdvSimd.FusedMultiplyAdd(b3, y56_3, w56);
+                if (typeof(TDims) == typeof(Dim64))
+                {
+                    break;
+                }
+
                 q0 += 64;
                 q1 += 64;
                 k0 += 64;
@@ -460,7 +469,7 @@ internal static unsafe class GatherPairLogitsAdvSimd
         Vector128<float> b0 = Vector128<float>.Zero;
         Vector128<float> b1 = Vector128<float>.Zero;
         float* end = query0 + dim;
-        for (float* end8 = query0 + (dim & ~7); query0 < end8; query0 += 8, query1 += 8, key += 8)
+        for (float* end16 = query0 + (dim & ~15); query0 < end16; query0 += 16, query1 += 16, key += 16)
         {
             Vector128<float> x = Vector128.Load(key);
             Vector128<float> y = Vector128.Load(key + 4);
@@ -472,6 +481,23 @@ internal static unsafe class GatherPairLogitsAdvSimd
             b0 = AdvSimd.FusedMultiplyAdd(b0, x, r);
             a1 = AdvSimd.FusedMultiplyAdd(a1, y, u);
             b1 = AdvSimd.FusedMultiplyAdd(b1, y, w);
+            Vector128<float> x8 = Vector128.Load(key + 8);
+            Vector128<float> y8 = Vector128.Load(key + 12);
+            Vector128<float> p8 = Vector128.Load(query0 + 8);
+            Vector128<float> u8 = Vector128.Load(query0 + 12);
+            Vector128<float> r8 = Vector128.Load(query1 + 8);
+            Vector128<float> w8 = Vector128.Load(query1 + 12);
+            a0 = AdvSimd.FusedMultiplyAdd(a0, x8, p8);
+            b0 = AdvSimd.FusedMultiplyAdd(b0, x8, r8);
+            a1 = AdvSimd.FusedMultiplyAdd(a1, y8, u8);
+            b1 = AdvSimd.FusedMultiplyAdd(b1, y8, w8);
+        }
+
+        for (float* end4 = query0 + (dim & 12); query0 < end4; query0 += 4, query1 += 4, key += 4)
+        {
+            Vector128<float> x = Vector128.Load(key);
+            a0 = AdvSimd.FusedMultiplyAdd(a0, x, Vector128.Load(query0));
+            b0 = AdvSimd.FusedMultiplyAdd(b0, x, Vector128.Load(query1));
         }
 
         for (; query0 < end; query0++, query1++, key++)
@@ -484,6 +510,8 @@ internal static unsafe class GatherPairLogitsAdvSimd
         sums = AdvSimd.Arm64.AddPairwise(sums, sums);
         return (sums.ToScalar() * power, sums.GetElement(1) * power);
     }
+
+    private readonly struct Dim64 : IDims;
 
     private readonly struct MultipleOf64 : IDims;
 

@@ -198,23 +198,34 @@ internal static unsafe class QuantizeAdvSimd
         Vector128<float> factor = Vector128.Create(inverse);
         Vector128<float> rounder = Vector128.Create(Rounder);
         float* end = q + dim;
-        for (float* last = q + (dim & ~(Column - 1)); q < last; q8 += Column)
+        for (float* last = q + (dim & ~((2 * Column) - 1)); q < last; q += 2 * Column, q8 += 2 * Column)
         {
-            Vector128<float> a = Vector128.Load(q);
-            Vector128<float> b = Vector128.Load(q + 4);
-            Vector128<float> c = Vector128.Load(q + 8);
-            Vector128<float> e = Vector128.Load(q + 12);
+            RoundColumn(q, factor, rounder, q8);
+            RoundColumn(q + Column, factor, rounder, q8 + Column);
+        }
+
+        if ((dim & Column) != 0)
+        {
+            RoundColumn(q, factor, rounder, q8);
             q += Column;
-            Vector128<ushort> ab = AdvSimd.Arm64.UnzipEven(
-                ((a * factor) + rounder).AsUInt16(), ((b * factor) + rounder).AsUInt16());
-            Vector128<ushort> ce = AdvSimd.Arm64.UnzipEven(
-                ((c * factor) + rounder).AsUInt16(), ((e * factor) + rounder).AsUInt16());
-            AdvSimd.Arm64.UnzipEven(ab.AsSByte(), ce.AsSByte()).Store(q8);
+            q8 += Column;
         }
 
         for (; q < end; q++, q8++)
         {
-            *q8 = (sbyte)QuantizeScalar.Round(*q * inverse);
+            *q8 = (sbyte)((Vector128.CreateScalar(*q) * factor) + rounder).AsInt32().ToScalar();
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void RoundColumn(float* q, Vector128<float> factor, Vector128<float> rounder, sbyte* q8)
+    {
+        Vector128<float> a = Vector128.Load(q);
+        Vector128<float> b = Vector128.Load(q + 4);
+        Vector128<float> c = Vector128.Load(q + 8);
+        Vector128<float> d = Vector128.Load(q + 12);
+        Vector128<ushort> ab = AdvSimd.Arm64.UnzipEven(((a * factor) + rounder).AsUInt16(), ((b * factor) + rounder).AsUInt16());
+        Vector128<ushort> cd = AdvSimd.Arm64.UnzipEven(((c * factor) + rounder).AsUInt16(), ((d * factor) + rounder).AsUInt16());
+        AdvSimd.Arm64.UnzipEven(ab.AsSByte(), cd.AsSByte()).Store(q8);
     }
 }

@@ -19,6 +19,7 @@ internal static unsafe partial class Int8ScoresDp
         sbyte* k = keys;
         sbyte* end = queries + (groups * 32);
         sbyte* last = end - 224;
+        nint twoRows = 2 * stride;
         for (T* target = output; tiles > 0; tiles--, target += Tile)
         {
             Vector128<int> a0 = Vector128<int>.Zero;
@@ -258,13 +259,13 @@ internal static unsafe partial class Int8ScoresDp
                 sbyte* row = (sbyte*)target;
                 Narrow<TShift>(a0, b0, right).Store(row);
                 Narrow<TShift>(a1, b1, right).Store(row + stride);
-                row += 2 * stride;
+                row += twoRows;
                 Narrow<TShift>(a2, b2, right).Store(row);
                 Narrow<TShift>(a3, b3, right).Store(row + stride);
-                row += 2 * stride;
+                row += twoRows;
                 Narrow<TShift>(a4, b4, right).Store(row);
                 Narrow<TShift>(a5, b5, right).Store(row + stride);
-                row += 2 * stride;
+                row += twoRows;
                 Narrow<TShift>(a6, b6, right).Store(row);
                 Narrow<TShift>(a7, b7, right).Store(row + stride);
             }
