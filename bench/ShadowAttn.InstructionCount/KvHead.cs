@@ -46,6 +46,10 @@ internal sealed unsafe class KvHead
 
     public float* V { get; }
 
+    public KvRows Keys => new(K, dim);
+
+    public KvRows Values => new(V, dim);
+
     public sbyte* K8 { get; }
 
     public float* Power { get; }
@@ -76,6 +80,10 @@ internal sealed unsafe class KvHead
 
         counter.Count("pack-keys", shape, "Dp", 1, () => WithDp.Pack(K8, dim, Case.Tokens, dim, Packed));
         counter.Count("pack-keys", shape, "AdvSimd", 1, () => WithoutDp.Pack(K8, dim, Case.Tokens, dim, PackedWithoutDp));
-        counter.Count("dense/pack", shape, "AdvSimd", 1, () => Dense.PackKeys(K, dim, 0, Case.Tokens, dim, DensePacked));
+        counter.Count("dense/pack", shape, "AdvSimd", 1, () =>
+        {
+            KvRows keys = Keys;
+            Dense.PackKeys(&keys, 0, Case.Tokens, dim, DensePacked);
+        });
     }
 }
