@@ -343,6 +343,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         ulong* mask1 = pair ? mask0 + scratch.Words : (ulong*)scratch.Sort;
         new Span<ulong>(mask0 + words0, words - words0).Clear();
         new Span<ulong>(mask1 + words1, words - words1).Clear();
+        int blockWords = gather.BlockKeys(call.Dim, call.K.Format) / 64;
         int* first = lists + Math.Min(kept0, kept1) + TopKSelect.ListSlack;
         GatherArguments arguments = new()
         {
@@ -362,6 +363,13 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         }
 
         SplitCounts counts;
+        if (blockWords != 0)
+        {
+            arguments.Blocks = (words - start + blockWords - 1) / blockWords;
+            arguments.BlockEnds = scratch.BlockEnds + ((nint)row / 2 * scratch.Words);
+            GatherAttention.CountBlocks(mask0 + start, mask1 + start, words - start, blockWords, arguments.BlockEnds);
+        }
+
         select.Split(mask0 + start, mask1 + start, words - start, arguments.Both, arguments.First, arguments.Second, &counts);
         arguments.Counts = counts;
         lists += WorkerScratch.ListEntries(kept0, kept1);

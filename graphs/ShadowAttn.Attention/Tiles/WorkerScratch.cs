@@ -35,6 +35,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
             (nint)WidenedRows * dim * sizeof(float),
             (nint)dim * sizeof(float),
             bounds ? 2 * (nint)keys * sizeof(float) : 0,
+            pairs * Words * sizeof(SplitCounts),
         ];
 
         nint total = 0;
@@ -71,6 +72,7 @@ internal sealed unsafe class WorkerScratch : IDisposable
         Row = (float*)Take();
         Lower = (float*)Take();
         Upper = Lower + keys;
+        BlockEnds = (SplitCounts*)Take();
     }
 
     /// <summary>Words of a row's mask.</summary>
@@ -99,6 +101,9 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>The scratch of all pairs of a tile, <see cref="GatherFloats"/> for each.</summary>
     public float* Gather { get; }
+
+    /// <summary>[tileRows / 2, Words]: where the lists of a pair stand behind each block of keys.</summary>
+    public SplitCounts* BlockEnds { get; }
 
     /// <summary>[keys]: sortable pairs of score and index.</summary>
     public ulong* Sort { get; }

@@ -43,6 +43,12 @@ public unsafe struct GatherArguments
     /// <summary>The lengths of the lists. Each row has at least one key.</summary>
     public SplitCounts Counts;
 
+    /// <summary>Where the lists stand behind each block of <see cref="GatherAttentionKernel.BlockKeys"/> keys, [<see cref="Blocks"/>].</summary>
+    public SplitCounts* BlockEnds;
+
+    /// <summary>Number of blocks of keys; 0 or 1 when the lists are one block.</summary>
+    public int Blocks;
+
     /// <summary>Keys [keys, dim] in any format.</summary>
     public KvRows Keys;
 
@@ -64,15 +70,28 @@ public readonly unsafe struct GatherAttentionKernel
 {
     private readonly delegate*<GatherArguments*, void> _attend;
     private readonly delegate*<GatherArguments*, int, void> _attendTile;
+    private readonly delegate*<int, int, int> _blockKeys;
     private readonly bool _readsAllFormats;
 
     internal GatherAttentionKernel(
-        delegate*<GatherArguments*, void> attend, delegate*<GatherArguments*, int, void> attendTile = null, bool readsAllFormats = true)
+        delegate*<GatherArguments*, void> attend,
+        delegate*<GatherArguments*, int, void> attendTile = null,
+        delegate*<int, int, int> blockKeys = null,
+        bool readsAllFormats = true)
     {
+        _blockKeys = blockKeys;
         _attend = attend;
         _attendTile = attendTile;
         _readsAllFormats = readsAllFormats;
     }
+
+    /// <summary>
+    /// Keys per block that a tile goes through for all its pairs before the next block: a block's kept keys stay in the first-level cache.
+    /// A multiple of 64; 0 for variants that want no blocks.
+    /// </summary>
+    /// <param name="dim">Channels.</param>
+    /// <param name="format">What keys and values are stored as.</param>
+    public int BlockKeys(int dim, KvFormat format) => _blockKeys is null ? 0 : _blockKeys(dim, format == KvFormat.F32 ? sizeof(float) : sizeof(ushort));
 
     /// <summary>
     /// For each row: w_i = exp(scale·q·k_i - top) over its kept keys, top the largest of these logits, T = GatherTail.Mass(row, top),
@@ -129,6 +148,34 @@ public static unsafe class GatherAttention
     /// <param name="keys">The most keys that the two rows keep together, each counted once per row.</param>
     /// <param name="dim">Channels.</param>
     public static nint ScratchFloats(int keys, int dim) => (2 * (nint)keys) + (8 * (nint)dim) + 512;
+
+    /// <summary>Where the lists of two masks stand behind each block of keys.</summary>
+    /// <param name="mask0">The first row's kept keys, a bit per key.</param>
+    /// <param name="mask1">The second row's.</param>
+    /// <param name="words">Words of a mask.</param>
+    /// <param name="blockWords">Words per block.</param>
+    /// <param name="ends">Receives the ends of ⌈words / blockWords⌉ blocks.</param>
+    public static void CountBlocks(ulong* mask0, ulong* mask1, int words, int blockWords, SplitCounts* ends)
+    {
+        SplitCounts sum = default;
+        for (int start = 0; start < words; start += blockWords)
+        {
+            int count0 = 0;
+            int count1 = 0;
+            int both = 0;
+            for (int w = start; w < Math.Min(start + blockWords, words); w++)
+            {
+                count0 += System.Numerics.BitOperations.PopCount(mask0[w]);
+                count1 += System.Numerics.BitOperations.PopCount(mask1[w]);
+                both += System.Numerics.BitOperations.PopCount(mask0[w] & mask1[w]);
+            }
+
+            sum.Both += both;
+            sum.First += count0 - both;
+            sum.Second += count1 - both;
+            *ends++ = sum;
+        }
+    }
 
     /// <summary>Exact attention of one row over the listed keys.</summary>
     /// <param name="query">fp32 [dim].</param>

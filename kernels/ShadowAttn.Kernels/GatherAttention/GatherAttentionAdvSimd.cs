@@ -20,6 +20,11 @@ internal static unsafe class GatherAttentionAdvSimd
     /// <summary>Scratch behind the largest logits: the sums.</summary>
     private const int Sums = 12;
 
+    /// <summary>
+    /// Bytes of kept keys and values of one pair beyond which both do not stay in a second-level cache of 1 MB with those of its neighbours.
+    /// </summary>
+    private const long ManyBytes = 768 << 10;
+
     public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile, readsAllFormats: false);
 
     public static void Attend(GatherArguments* a)
@@ -30,7 +35,7 @@ internal static unsafe class GatherAttentionAdvSimd
 
     public static void AttendTile(GatherArguments* pairs, int count)
     {
-        if (!GatherLayout.KeysFirst(pairs))
+        if (!KeysFirst(pairs))
         {
             for (int i = 0; i < count; i++)
             {
@@ -50,6 +55,10 @@ internal static unsafe class GatherAttentionAdvSimd
             ReadValues(pairs + i);
         }
     }
+
+    /// <summary>Whether a tile is faster when the keys of all its pairs are read before any values; its first pair speaks for all.</summary>
+    private static bool KeysFirst(GatherArguments* pair) =>
+        ((long)pair->Counts.Both + pair->Counts.First + pair->Counts.Second) * pair->Dim * 2 * sizeof(float) > ManyBytes;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ReadKeys(GatherArguments* a)

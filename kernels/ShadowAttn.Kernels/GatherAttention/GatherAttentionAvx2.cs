@@ -5,151 +5,112 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// output = (Σ w_i v_i + T·v_tail) / (Σ w_i + T). Logits of the three key lists (<see cref="GatherLogitsAvx2"/>) and a softmax per row; then
-/// weighted values (<see cref="GatherValuesAvx2"/>). A tile of pairs that keep many keys goes through these steps together. Scratch:
-/// <see cref="GatherLayout"/>.
+/// <see cref="GatherTiles{TSteps}"/> with 256-bit registers: logits by <see cref="GatherLogitsAvx2"/>, weighted values by
+/// <see cref="GatherValuesAvx2"/>, both compiled for every format.
 /// </summary>
-internal static unsafe class GatherAttentionAvx2
+internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
 {
     private const int MaxBlocks = 6;
 
-    public static GatherAttentionKernel Kernel => new(&Attend, &AttendTile, readsAllFormats: false);
+    public static GatherAttentionKernel Kernel => GatherTiles<GatherAttentionAvx2>.Kernel;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Attend(GatherArguments* a)
+    public static void Scale(float* query, int dim, float factor, float* factors, float* chunks)
     {
-        ReadKeys(a);
-        ReadValues(a);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AttendTile(GatherArguments* pairs, int count)
-    {
-        if (!GatherLayout.KeysFirst(pairs))
-        {
-            for (int i = 0; i < count; i++)
-            {
-                Attend(pairs + i);
-            }
-
-            return;
-        }
-
-        for (int i = 0; i < count; i++)
-        {
-            ReadKeys(pairs + i);
-        }
-
-        for (int i = 0; i < count; i++)
-        {
-            ReadValues(pairs + i);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ReadKeys(GatherArguments* a)
-    {
-        int dim = a->Dim;
-        SplitCounts counts = a->Counts;
-        GatherLayout layout = new(a);
-        layout.CopyLists(a);
-        Scale(a->Row0.Query, dim, a->Scale, layout.Queries);
-        if (a->Row1.Query is not null)
-        {
-            Scale(a->Row1.Query, dim, a->Scale, layout.Queries + 8);
-            GatherLogitsAvx2.Pair(
-                layout.Queries, a->Keys.Floats, a->Keys.Stride, dim, layout.Both, counts.Both, layout.Weights0, layout.Weights1);
-            GatherLogitsAvx2.One(layout.Queries + 8, a->Keys.Floats, a->Keys.Stride, dim, layout.Second, counts.Second, layout.Weights1 + counts.Both);
-            layout.Factors[1] = Softmax(layout.Weights1, counts.Both + counts.Second, &a->Row1, dim, layout.Sums1);
-        }
-        else
-        {
-            GatherLogitsAvx2.One(layout.Queries, a->Keys.Floats, a->Keys.Stride, dim, layout.Both, counts.Both, layout.Weights0);
-        }
-
-        GatherLogitsAvx2.One(layout.Queries, a->Keys.Floats, a->Keys.Stride, dim, layout.First, counts.First, layout.Weights0 + counts.Both);
-        layout.Factors[0] = Softmax(layout.Weights0, counts.Both + counts.First, &a->Row0, dim, layout.Sums0);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ReadValues(GatherArguments* a)
-    {
-        int dim = a->Dim;
-        GatherLayout layout = new(a);
-        GatherLists lists = new() { Both = layout.Both, First = layout.First, Second = layout.Second, Counts = a->Counts };
-        if (a->Row1.Query is not null)
-        {
-            Accumulate(a, &lists, layout.Weights0, layout.Weights1, layout.Sums0, layout.Sums1);
-            Finish(layout.Sums1, dim, layout.Factors[1], a->Row1.Output);
-        }
-        else
-        {
-            int both = a->Counts.Both;
-            lists.Counts = new SplitCounts { First = a->Counts.First };
-            Accumulate(a, &lists, layout.Weights0 + both, layout.Weights0, layout.Sums0, layout.Sums1);
-            if (both != 0)
-            {
-                lists.First = layout.Both;
-                lists.Counts.First = both;
-                Accumulate(a, &lists, layout.Weights0, layout.Weights0, layout.Sums0, layout.Sums1);
-            }
-        }
-
-        Finish(layout.Sums0, dim, layout.Factors[0], a->Row0.Output);
-    }
-
-    /// <summary>Chunks of 8 channels, 16 elements apart; zero behind dim.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scale(float* query, int dim, float scale, float* chunks)
-    {
-        Vector256<float> factor = Vector256.Create(scale);
-        for (int d = 0; d < dim; d += 8, chunks += 16)
+        Vector256<float> all = Vector256.Create(factor);
+        for (int d = 0; d < ((dim + 15) & ~15); d += 8)
         {
             Vector256<float> part = LaneMasks.First256(dim - d).AsSingle();
-            (Avx.MaskLoad(query + d, part) * factor).Store(chunks);
+            Vector256<float> x = Avx.MaskLoad(query + d, part) * all;
+            x = factors is null ? x : x * Avx.MaskLoad(factors + d, part);
+            x.Store(chunks + d + (d & ~15));
         }
     }
 
-    /// <summary>
-    /// Turns n logits into weights relative to the largest and starts the sums with the tail. Returns 1 / (Σ weights + T).
-    /// </summary>
+    public static float Largest(float* logits, int n) => SoftmaxRowAvx2.Largest(logits, n);
+
+    public static float Weigh(float* logits, int n, float top) => SoftmaxRowAvx2.Weigh(logits, n, top);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Softmax(float* weights, int n, GatherRow* row, int dim, float* sums)
+    public static void Multiply(float* x, int n, float factor)
     {
-        float top = SoftmaxRowAvx2.Largest(weights, n);
-        float sum = SoftmaxRowAvx2.Weigh(weights, n, top);
-        float tail = GatherTail.Mass(row, top);
+        Vector256<float> all = Vector256.Create(factor);
+        for (int i = 0; i < n; i += 8)
+        {
+            (Vector256.Load(x + i) * all).Store(x + i);
+        }
+    }
+
+    public static void Keys(GatherArguments* a, GatherState* s, SplitCounts* counts)
+    {
+        switch (a->Keys.Format)
+        {
+            case KvFormat.F32: Keys<F32LoadAvx2>(a, s, counts); break;
+            case KvFormat.F16: Keys<F16LoadAvx2>(a, s, counts); break;
+            case KvFormat.BF16: Keys<BF16LoadAvx2>(a, s, counts); break;
+            default: Keys<Q16LoadAvx2>(a, s, counts); break;
+        }
+    }
+
+    public static void Values(GatherArguments* a, GatherState* s, SplitCounts* counts)
+    {
+        switch (a->Values.Format)
+        {
+            case KvFormat.F32: Values<F32LoadAvx2>(a, s, counts); break;
+            case KvFormat.F16: Values<F16LoadAvx2>(a, s, counts); break;
+            case KvFormat.BF16: Values<BF16LoadAvx2>(a, s, counts); break;
+            default: Values<Q16LoadAvx2>(a, s, counts); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Finish(float* sums, int dim, float factor, float* factors, float tail, float* tailValue, float* output)
+    {
+        Vector256<float> all = Vector256.Create(factor);
         Vector256<float> tails = Vector256.Create(tail);
         for (int d = 0; d < dim; d += 8)
         {
-            Vector256<float> start = tail == 0
-                ? Vector256<float>.Zero
-                : tails * Avx.MaskLoad(row->TailValue + d, LaneMasks.First256(dim - d).AsSingle());
-            start.Store(sums + d);
+            Vector256<float> part = LaneMasks.First256(dim - d).AsSingle();
+            Vector256<float> x = Vector256.Load(sums + d) * all;
+            x = factors is null ? x : x * Avx.MaskLoad(factors + d, part);
+            x = tailValue is null ? x : Fma.MultiplyAdd(tails, Avx.MaskLoad(tailValue + d, part), x);
+            Avx.MaskStore(output + d, part, x);
         }
-
-        return 1 / (sum + tail);
     }
 
-    private static void Accumulate(GatherArguments* a, GatherLists* lists, float* weights0, float* weights1, float* sums0, float* sums1)
+    private static void Keys<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
+        where TLoad : struct, IKvLoad256
+    {
+        byte* keys = (byte*)a->Keys.Data;
+        nint stride = a->Keys.Stride * TLoad.Bytes;
+        GatherLogitsAvx2.Pair<TLoad>(s->Queries, keys, stride, a->Dim, s->Both, n->Both, s->Weights0, s->Weights1);
+        GatherLogitsAvx2.One<TLoad>(s->Queries, keys, stride, a->Dim, s->First, n->First, s->FirstWeights);
+        GatherLogitsAvx2.One<TLoad>(s->Queries + 16, keys, stride, a->Dim, s->Second, n->Second, s->SecondWeights);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Values<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
+        where TLoad : struct, IKvLoad256
     {
         int blocks = a->Dim / 8;
         int passes = (blocks + MaxBlocks - 1) / MaxBlocks;
         int block = 0;
+        nint stride = a->Values.Stride * TLoad.Bytes;
+        byte* values = (byte*)a->Values.Data;
         for (int pass = 0; pass < passes; pass++)
         {
             int count = (blocks - block + passes - pass - 1) / (passes - pass);
-            float* values = a->Values.Floats + (block * 8);
-            float* s0 = sums0 + (block * 8);
-            float* s1 = sums1 + (block * 8);
+            byte* v = values + (block * 8 * TLoad.Bytes);
+            float* s0 = s->Sums0 + (block * 8);
+            float* s1 = s->Sums1 + (block * 8);
             switch (count)
             {
-                case 1: GatherValuesAvx2.Accumulate<Blocks1>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
-                case 2: GatherValuesAvx2.Accumulate<Blocks2>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
-                case 3: GatherValuesAvx2.Accumulate<Blocks3>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
-                case 4: GatherValuesAvx2.Accumulate<Blocks4>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
-                case 5: GatherValuesAvx2.Accumulate<Blocks5>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
-                default: GatherValuesAvx2.Accumulate<Blocks6>(lists, values, a->Values.Stride, weights0, weights1, s0, s1); break;
+                case 1: GatherValuesAvx2.Accumulate<Blocks1, TLoad>(s, n, v, stride, s0, s1); break;
+                case 2: GatherValuesAvx2.Accumulate<Blocks2, TLoad>(s, n, v, stride, s0, s1); break;
+                case 3: GatherValuesAvx2.Accumulate<Blocks3, TLoad>(s, n, v, stride, s0, s1); break;
+                case 4: GatherValuesAvx2.Accumulate<Blocks4, TLoad>(s, n, v, stride, s0, s1); break;
+                case 5: GatherValuesAvx2.Accumulate<Blocks5, TLoad>(s, n, v, stride, s0, s1); break;
+                default: GatherValuesAvx2.Accumulate<Blocks6, TLoad>(s, n, v, stride, s0, s1); break;
             }
 
             block += count;
@@ -158,17 +119,7 @@ internal static unsafe class GatherAttentionAvx2
         int done = blocks * 8;
         if (done != a->Dim)
         {
-            GatherValuesAvx2.AccumulateRest(lists, a->Dim - done, a->Values.Floats + done, a->Values.Stride, weights0, weights1, sums0 + done, sums1 + done);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Finish(float* sums, int dim, float factor, float* output)
-    {
-        Vector256<float> factors = Vector256.Create(factor);
-        for (int d = 0; d < dim; d += 8)
-        {
-            Avx.MaskStore(output + d, LaneMasks.First256(dim - d).AsSingle(), Vector256.Load(sums + d) * factors);
+            GatherValuesAvx2.AccumulateRest<TLoad>(s, n, a->Dim - done, values + (done * TLoad.Bytes), stride, s->Sums0 + done, s->Sums1 + done);
         }
     }
 }

@@ -5,24 +5,25 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// Σ w_i v_i of listed keys over a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over all three lists, a
-/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched. Lists
-/// are padded as <see cref="GatherLayout"/> says, at least Ahead entries.
+/// Σ w_i v_i of the listed keys of a pair over a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over
+/// all three lists, a shared value row is loaded once for both. 16-bit values are widened in registers (<see cref="IKvLoad"/>). The
+/// first line of the row <see cref="Ahead"/> places later is fetched. Lists are padded as <see cref="GatherState"/> says, at least Ahead entries.
 /// </summary>
 internal static unsafe class GatherValuesAvx512
 {
     private const int Ahead = 8;
 
     /// <summary>
-    /// sums0 and sums1 [TBlocks·16] += Σ weights·values: over <c>Both</c> for each row, then over <c>First</c> for row 0 and <c>Second</c> for row 1.
-    /// Weights of a row are those of <c>Both</c> followed by its own.
+    /// sums0 and sums1 [TBlocks·16] += Σ weights·values over the next <paramref name="counts"/> entries: of <c>Both</c> for each row, then of
+    /// <c>First</c> for row 0 and <c>Second</c> for row 1.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Accumulate<TBlocks>(
-        GatherLists* lists, float* values, nint stride, float* weights0, float* weights1, float* sums0, float* sums1, int rest)
+    public static void Run<TBlocks, TLoad>(
+        GatherState* s, byte* values, nint stride, SplitCounts* counts, float* sums0, float* sums1, int rest)
         where TBlocks : struct, IBlockCount
+        where TLoad : struct, IKvLoad
     {
-        Vector512<float> part = LaneMasks.First512(rest).AsSingle();
+        Vector512<int> part = LaneMasks.First512(rest);
         Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0) : default;
         Vector512<float> x1 = TBlocks.Count > 1 ? Vector512.Load(sums0 + 16) : default;
         Vector512<float> x2 = TBlocks.Count > 2 ? Vector512.Load(sums0 + 32) : default;
@@ -44,119 +45,121 @@ internal static unsafe class GatherValuesAvx512
         Vector512<float> y8 = TBlocks.Count > 8 ? Vector512.Load(sums1 + 128) : default;
         Vector512<float> y9 = TBlocks.Count > 9 ? Vector512.Load(sums1 + 144) : default;
 
-        int* list = lists->Both;
-        int count = lists->Counts.Both;
-        for (int i = 0; i < count; i++)
+        int* list = s->Both;
+        float* weights0 = s->Weights0;
+        float* weights1 = s->Weights1;
+        nint count = counts->Both;
+        for (nint i = 0; i < count; i++)
         {
-            float* v = values + (list[i] * stride);
+            byte* v = values + (list[i] * stride);
             Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w0 = Vector512.Create(weights0[i]);
             Vector512<float> w1 = Vector512.Create(weights1[i]);
-            Vector512<float> v0 = First<TBlocks>(v, part);
+            Vector512<float> v0 = Load<TBlocks, TLoad>(v, part);
             x0 = Avx512F.FusedMultiplyAdd(w0, v0, x0);
             y0 = Avx512F.FusedMultiplyAdd(w1, v0, y0);
             if (TBlocks.Count > 1)
             {
-                Vector512<float> v1 = Vector512.Load(v + 16);
+                Vector512<float> v1 = TLoad.Load(v + (16 * TLoad.Bytes));
                 x1 = Avx512F.FusedMultiplyAdd(w0, v1, x1);
                 y1 = Avx512F.FusedMultiplyAdd(w1, v1, y1);
             }
 
             if (TBlocks.Count > 2)
             {
-                Vector512<float> v2 = Vector512.Load(v + 32);
+                Vector512<float> v2 = TLoad.Load(v + (32 * TLoad.Bytes));
                 x2 = Avx512F.FusedMultiplyAdd(w0, v2, x2);
                 y2 = Avx512F.FusedMultiplyAdd(w1, v2, y2);
             }
 
             if (TBlocks.Count > 3)
             {
-                Vector512<float> v3 = Vector512.Load(v + 48);
+                Vector512<float> v3 = TLoad.Load(v + (48 * TLoad.Bytes));
                 x3 = Avx512F.FusedMultiplyAdd(w0, v3, x3);
                 y3 = Avx512F.FusedMultiplyAdd(w1, v3, y3);
             }
 
             if (TBlocks.Count > 4)
             {
-                Vector512<float> v4 = Vector512.Load(v + 64);
+                Vector512<float> v4 = TLoad.Load(v + (64 * TLoad.Bytes));
                 x4 = Avx512F.FusedMultiplyAdd(w0, v4, x4);
                 y4 = Avx512F.FusedMultiplyAdd(w1, v4, y4);
             }
 
             if (TBlocks.Count > 5)
             {
-                Vector512<float> v5 = Vector512.Load(v + 80);
+                Vector512<float> v5 = TLoad.Load(v + (80 * TLoad.Bytes));
                 x5 = Avx512F.FusedMultiplyAdd(w0, v5, x5);
                 y5 = Avx512F.FusedMultiplyAdd(w1, v5, y5);
             }
 
             if (TBlocks.Count > 6)
             {
-                Vector512<float> v6 = Vector512.Load(v + 96);
+                Vector512<float> v6 = TLoad.Load(v + (96 * TLoad.Bytes));
                 x6 = Avx512F.FusedMultiplyAdd(w0, v6, x6);
                 y6 = Avx512F.FusedMultiplyAdd(w1, v6, y6);
             }
 
             if (TBlocks.Count > 7)
             {
-                Vector512<float> v7 = Vector512.Load(v + 112);
+                Vector512<float> v7 = TLoad.Load(v + (112 * TLoad.Bytes));
                 x7 = Avx512F.FusedMultiplyAdd(w0, v7, x7);
                 y7 = Avx512F.FusedMultiplyAdd(w1, v7, y7);
             }
 
             if (TBlocks.Count > 8)
             {
-                Vector512<float> v8 = Vector512.Load(v + 128);
+                Vector512<float> v8 = TLoad.Load(v + (128 * TLoad.Bytes));
                 x8 = Avx512F.FusedMultiplyAdd(w0, v8, x8);
                 y8 = Avx512F.FusedMultiplyAdd(w1, v8, y8);
             }
 
             if (TBlocks.Count > 9)
             {
-                Vector512<float> v9 = Vector512.Load(v + 144);
+                Vector512<float> v9 = TLoad.Load(v + (144 * TLoad.Bytes));
                 x9 = Avx512F.FusedMultiplyAdd(w0, v9, x9);
                 y9 = Avx512F.FusedMultiplyAdd(w1, v9, y9);
             }
         }
 
-        weights0 += lists->Counts.Both;
-        list = lists->First;
-        count = lists->Counts.First;
-        for (int i = 0; i < count; i++)
+        list = s->First;
+        weights0 = s->FirstWeights;
+        count = counts->First;
+        for (nint i = 0; i < count; i++)
         {
-            float* v = values + (list[i] * stride);
+            byte* v = values + (list[i] * stride);
             Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w = Vector512.Create(weights0[i]);
-            x0 = Avx512F.FusedMultiplyAdd(w, First<TBlocks>(v, part), x0);
-            x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), x1) : default;
-            x2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 32), x2) : default;
-            x3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 48), x3) : default;
-            x4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 64), x4) : default;
-            x5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 80), x5) : default;
-            x6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 96), x6) : default;
-            x7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 112), x7) : default;
-            x8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 128), x8) : default;
-            x9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 144), x9) : default;
+            x0 = Avx512F.FusedMultiplyAdd(w, Load<TBlocks, TLoad>(v, part), x0);
+            x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (16 * TLoad.Bytes)), x1) : default;
+            x2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (32 * TLoad.Bytes)), x2) : default;
+            x3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (48 * TLoad.Bytes)), x3) : default;
+            x4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (64 * TLoad.Bytes)), x4) : default;
+            x5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (80 * TLoad.Bytes)), x5) : default;
+            x6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (96 * TLoad.Bytes)), x6) : default;
+            x7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (112 * TLoad.Bytes)), x7) : default;
+            x8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (128 * TLoad.Bytes)), x8) : default;
+            x9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (144 * TLoad.Bytes)), x9) : default;
         }
 
-        weights1 += lists->Counts.Both;
-        list = lists->Second;
-        count = lists->Counts.Second;
-        for (int i = 0; i < count; i++)
+        list = s->Second;
+        weights0 = s->SecondWeights;
+        count = counts->Second;
+        for (nint i = 0; i < count; i++)
         {
-            float* v = values + (list[i] * stride);
+            byte* v = values + (list[i] * stride);
             Sse.Prefetch0(values + (list[i + Ahead] * stride));
-            Vector512<float> w = Vector512.Create(weights1[i]);
-            y0 = Avx512F.FusedMultiplyAdd(w, First<TBlocks>(v, part), y0);
-            y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 16), y1) : default;
-            y2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 32), y2) : default;
-            y3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 48), y3) : default;
-            y4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 64), y4) : default;
-            y5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 80), y5) : default;
-            y6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 96), y6) : default;
-            y7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 112), y7) : default;
-            y8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 128), y8) : default;
-            y9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, Vector512.Load(v + 144), y9) : default;
+            Vector512<float> w = Vector512.Create(weights0[i]);
+            y0 = Avx512F.FusedMultiplyAdd(w, Load<TBlocks, TLoad>(v, part), y0);
+            y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (16 * TLoad.Bytes)), y1) : default;
+            y2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (32 * TLoad.Bytes)), y2) : default;
+            y3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (48 * TLoad.Bytes)), y3) : default;
+            y4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (64 * TLoad.Bytes)), y4) : default;
+            y5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (80 * TLoad.Bytes)), y5) : default;
+            y6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (96 * TLoad.Bytes)), y6) : default;
+            y7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (112 * TLoad.Bytes)), y7) : default;
+            y8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (128 * TLoad.Bytes)), y8) : default;
+            y9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (144 * TLoad.Bytes)), y9) : default;
         }
 
         x0.Store(sums0);
@@ -216,9 +219,9 @@ internal static unsafe class GatherValuesAvx512
         }
     }
 
-    /// <summary>The first chunk of a value row; only <paramref name="part"/> of it in the block behind the last whole chunk.</summary>
+    /// <summary>The first chunk of a row; only <paramref name="part"/> of it in the block behind the last whole chunk.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> First<TBlocks>(float* value, Vector512<float> part)
-        where TBlocks : struct, IBlockCount =>
-        TBlocks.Masked ? Avx512F.MaskLoad(value, part, Vector512<float>.Zero) : Vector512.Load(value);
+    private static Vector512<float> Load<TBlocks, TLoad>(byte* row, Vector512<int> part)
+        where TBlocks : struct, IBlockCount
+        where TLoad : struct, IKvLoad => TBlocks.Masked ? TLoad.LoadPart(row, part) : TLoad.Load(row);
 }
