@@ -1,0 +1,127 @@
+using ShadowAttn.Attention;
+using ShadowAttn.Graphs;
+using ShadowAttn.Interop;
+using ShadowAttn.Memory;
+
+namespace ShadowAttn.Model.Llama;
+
+/// <summary>
+/// The attention of all layers by <see cref="ShadowAttention"/>: one operator per different set of options, keys and values of every layer beside
+/// each other in memory.
+/// </summary>
+public sealed class OperatorAttention : ILayerAttention
+{
+    private readonly ShadowAttention[] operators;
+    private readonly UnmanagedBuffer keys;
+    private readonly UnmanagedBuffer values;
+    private readonly int[] lengths;
+    private readonly int kvHeads;
+    private readonly int capacity;
+    private readonly int dim;
+
+    /// <summary>An attention without tokens.</summary>
+    /// <param name="backend">For the modes that need one.</param>
+    /// <param name="layers">The options of every layer; heads and dims are the same.</param>
+    /// <param name="tokens">The most tokens that a layer can hold.</param>
+    /// <param name="pilot">How pilot graphs are prepared; null for the defaults.</param>
+    /// <exception cref="ArgumentException">There is no layer or no token, or an option is wrong.</exception>
+    public OperatorAttention(QnnBackend? backend, IReadOnlyList<AttentionOptions> layers, int tokens, PilotOptions? pilot = null)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        ArgumentOutOfRangeException.ThrowIfLessThan(layers.Count, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
+        (kvHeads, dim, capacity) = (layers[0].KvHeads, layers[0].HeadDim, tokens);
+        var made = new Dictionary<AttentionOptions, ShadowAttention>();
+        operators = new ShadowAttention[layers.Count];
+        try
+        {
+            for (int i = 0; i < operators.Length; i++)
+            {
+                if (!made.TryGetValue(layers[i], out ShadowAttention? attention))
+                {
+                    attention = new ShadowAttention(backend, layers[i], pilot);
+                    made.Add(layers[i], attention);
+                }
+
+                operators[i] = attention;
+            }
+
+            lengths = new int[layers.Count];
+            keys = UnmanagedBuffer.Allocate(LayerBytes * layers.Count);
+            values = UnmanagedBuffer.Allocate(LayerBytes * layers.Count);
+        }
+        catch
+        {
+            foreach (ShadowAttention attention in made.Values)
+            {
+                attention.Dispose();
+            }
+
+            keys?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Keys kept by all rows so far.</summary>
+    public long KeptKeys { get; private set; }
+
+    /// <summary>Keys visible to all rows so far.</summary>
+    public long VisibleKeys { get; private set; }
+
+    /// <summary>Wall time of all calls so far, plans included.</summary>
+    public double Milliseconds { get; private set; }
+
+    /// <summary>How the pilot graphs so far came about.</summary>
+    public PilotPreparation Preparation => operators[0].Preparation;
+
+    private long LayerBytes => (long)kvHeads * capacity * dim * sizeof(float);
+
+    /// <inheritdoc/>
+    public void Attend(int layer, in TensorView<float> q, in TensorView<float> k, in TensorView<float> v, in TensorView<float> o)
+    {
+        int before = lengths[layer];
+        int added = k.Length(1);
+        if (added > capacity - before)
+        {
+            throw new InvalidOperationException($"{before} tokens are there and {added} come, but the capacity is {capacity}");
+        }
+
+        TensorView<float> layerKeys = Append(keys, layer, k, before);
+        TensorView<float> layerValues = Append(values, layer, v, before);
+        lengths[layer] = before + added;
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        AttentionReport report = operators[layer].Compute(q, layerKeys, layerValues, o);
+        Milliseconds += System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        KeptKeys += report.KeptKeys;
+        VisibleKeys += report.VisibleKeys;
+    }
+
+    /// <summary>Forgets all tokens.</summary>
+    public void Clear() => Array.Clear(lengths);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (ShadowAttention attention in operators)
+        {
+            attention.Dispose();
+        }
+
+        keys.Dispose();
+        values.Dispose();
+    }
+
+    private unsafe TensorView<float> Append(UnmanagedBuffer buffer, int layer, in TensorView<float> source, int before)
+    {
+        TensorView<float> all = buffer.ViewAt<float>(LayerBytes * layer, kvHeads, capacity, dim);
+        for (int head = 0; head < kvHeads; head++)
+        {
+            for (int row = 0; row < source.Length(1); row++)
+            {
+                new ReadOnlySpan<float>(source.RowPointer(head, row), dim).CopyTo(new Span<float>(all.RowPointer(head, before + row), dim));
+            }
+        }
+
+        return all.Slice(1, 0, before + source.Length(1));
+    }
+}

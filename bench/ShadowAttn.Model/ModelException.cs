@@ -1,0 +1,19 @@
+namespace ShadowAttn.Model;
+
+/// <summary>
+/// A model, its file or a text is not what is needed. The message names the file and the key, tensor or place in it, and says what would be right.
+/// </summary>
+public sealed class ModelException : Exception
+{
+    /// <summary>Creates the exception.</summary>
+    /// <param name="message">What is wrong.</param>
+    /// <param name="innerException">What caused it.</param>
+    public ModelException(string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+    }
+
+    /// <summary>A name or text from a file in quotes, shortened when it is very long.</summary>
+    /// <param name="text">The name or text.</param>
+    internal static string Quote(string text) => text.Length <= 80 ? $"'{text}'" : $"'{text[..77]}...'";
+}
