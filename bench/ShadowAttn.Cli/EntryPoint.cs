@@ -7,9 +7,11 @@ using ShadowAttn.Cli.Compare;
 using ShadowAttn.Cli.Conformance;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Doctor;
+using ShadowAttn.Cli.Eval;
 using ShadowAttn.Cli.Prepare;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Interop;
+using ShadowAttn.Model;
 
 namespace ShadowAttn.Cli;
 
@@ -42,6 +44,7 @@ public static class EntryPoint
             RunCommandLine.Create(console, verbose),
             BenchCommandLine.Create(console, benchmarks ?? BenchRegistry.Default),
             CompareCommandLine.Create(console, verbose),
+            EvalCommandLine.Create(console, verbose),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),
@@ -66,7 +69,7 @@ public static class EntryPoint
                 ProcessTerminationTimeout = null,
             });
         }
-        catch (Exception e) when (e is InputException or QnnLoadException or QnnNotSupportedException)
+        catch (Exception e) when (e is InputException or ModelException or QnnLoadException or QnnNotSupportedException)
         {
             return Fail(console, e.Message, BadInput);
         }

@@ -13,7 +13,11 @@ public sealed class ModelException : Exception
     {
     }
 
-    /// <summary>A name or text from a file in quotes, shortened when it is very long.</summary>
+    /// <summary>A name or text from a file in quotes, shortened when it is very long, on one line whatever is in it.</summary>
     /// <param name="text">The name or text.</param>
-    internal static string Quote(string text) => text.Length <= 80 ? $"'{text}'" : $"'{text[..77]}...'";
+    internal static string Quote(string text)
+    {
+        string shown = text.Length <= 80 ? text : text[..77] + "...";
+        return $"'{string.Concat(shown.Select(c => char.IsControl(c) ? '?' : c))}'";
+    }
 }

@@ -187,14 +187,14 @@ internal sealed class RunCommandLine
         Verbose = result.GetValue(_verbose),
     };
 
-    private static AttentionMode ParseMode(string option, string text) =>
+    internal static AttentionMode ParseMode(string option, string text) =>
         OptionNames.TryParse(text, out AttentionMode mode) ? mode : throw Unknown(option, text, OptionNames.Modes);
 
-    private static KeepRatio ParseKeep(string option, string text) => KeepRatio.TryParse(text, out KeepRatio keep)
+    internal static KeepRatio ParseKeep(string option, string text) => KeepRatio.TryParse(text, out KeepRatio keep)
         ? keep
         : throw new InputException($"{option}: {InputException.Quote(text)} is not a share above 0 and up to 1, such as 0.2 or mass:0.8");
 
-    private static TailCompensation ParseTail(string option, string text) =>
+    internal static TailCompensation ParseTail(string option, string text) =>
         OptionNames.TryParse(text, out TailCompensation tail) ? tail : throw Unknown(option, text, OptionNames.Tails);
 
     private static KvFormat ParseKvFormat(string option, string text) =>

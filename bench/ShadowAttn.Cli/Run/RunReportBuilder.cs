@@ -7,6 +7,9 @@ namespace ShadowAttn.Cli.Run;
 /// <summary>From measurements to the report.</summary>
 internal static class RunReportBuilder
 {
+    /// <summary>What a report says of a backend.</summary>
+    public static BackendReport Describe(QnnBackend backend) => new(backend.Name, backend.ApiVersion.ToString(), backend.BuildId);
+
     public static RunReport Build(RunOptions options, TraceInput trace, QnnBackend? backend, AttentionMeasurement m)
     {
         double total = m.Median.TotalMs;
@@ -23,7 +26,7 @@ internal static class RunReportBuilder
             Window = options.Window,
             SlidingWindow = options.SlidingWindow,
             Alibi = options.Alibi,
-            Backend = backend is null ? null : new BackendReport(backend.Name, backend.ApiVersion.ToString(), backend.BuildId),
+            Backend = backend is null ? null : Describe(backend),
             Isa = InstructionSets.Name(InstructionSets.Active),
             Threads = m.Threads,
             Heads = trace.Heads,

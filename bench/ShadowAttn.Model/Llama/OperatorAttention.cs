@@ -6,12 +6,13 @@ using ShadowAttn.Memory;
 namespace ShadowAttn.Model.Llama;
 
 /// <summary>
-/// The attention of all layers by <see cref="ShadowAttention"/>: one operator per different set of options, keys and values of every layer beside
-/// each other in memory.
+/// The attention of all layers by <see cref="ShadowAttention"/>: one operator per different set of options, or per layer where an operator calibrates
+/// itself on its first input; keys and values of every layer beside each other in memory.
 /// </summary>
 public sealed class OperatorAttention : ILayerAttention
 {
     private readonly ShadowAttention[] operators;
+    private readonly List<ShadowAttention> owned = [];
     private readonly UnmanagedBuffer keys;
     private readonly UnmanagedBuffer values;
     private readonly int[] lengths;
@@ -37,10 +38,12 @@ public sealed class OperatorAttention : ILayerAttention
         {
             for (int i = 0; i < operators.Length; i++)
             {
-                if (!made.TryGetValue(layers[i], out ShadowAttention? attention))
+                bool calibrates = layers[i].Mode == AttentionMode.NpuInt8 || layers[i].Buckets == PilotBuckets.Paper;
+                if (calibrates || !made.TryGetValue(layers[i], out ShadowAttention? attention))
                 {
                     attention = new ShadowAttention(backend, layers[i], pilot);
-                    made.Add(layers[i], attention);
+                    owned.Add(attention);
+                    made[layers[i]] = attention;
                 }
 
                 operators[i] = attention;
@@ -52,11 +55,7 @@ public sealed class OperatorAttention : ILayerAttention
         }
         catch
         {
-            foreach (ShadowAttention attention in made.Values)
-            {
-                attention.Dispose();
-            }
-
+            owned.ForEach(attention => attention.Dispose());
             keys?.Dispose();
             throw;
         }
@@ -102,11 +101,7 @@ public sealed class OperatorAttention : ILayerAttention
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (ShadowAttention attention in operators)
-        {
-            attention.Dispose();
-        }
-
+        owned.ForEach(attention => attention.Dispose());
         keys.Dispose();
         values.Dispose();
     }

@@ -1,0 +1,83 @@
+using System.CommandLine;
+using System.Globalization;
+using ShadowAttn.Attention;
+using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Run;
+using ShadowAttn.Cli.Terminal;
+
+namespace ShadowAttn.Cli.Eval;
+
+/// <summary>The command line of <c>eval</c>.</summary>
+internal sealed class EvalCommandLine
+{
+    private static readonly RunOptions s_defaults = new();
+
+    private readonly Option<string> _model = new("--model") { Description = "The language model: a GGUF file of the Llama family", HelpName = "FILE", Required = true };
+
+    private readonly Option<string> _text = new("--text") { Description = "The text: a UTF-8 file", HelpName = "FILE", Required = true };
+
+    private readonly Option<int> _tokens = OptionParsing.Parsed("--tokens", "N", "the whole text",
+        "Evaluate the first N tokens", (option, text) => OptionParsing.Number(option, text, 2, 1 << 20));
+
+    private readonly Option<AttentionMode[]> _mode = OptionParsing.Parsed("--mode", "MODE,...|all", "shadow",
+        "Ways to compute attention, as of run", (option, text) => text == "all"
+            ? Enum.GetValues<AttentionMode>()
+            : List(option, text, RunCommandLine.ParseMode));
+
+    private readonly Option<KeepRatio[]> _keep = OptionParsing.Parsed("--keep", "R|mass:P,...", "0.2",
+        "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold",
+        (option, text) => List(option, text, RunCommandLine.ParseKeep));
+
+    private readonly Option<TailCompensation[]> _tail = OptionParsing.Parsed("--tail", "linear|mean|none,...", "linear",
+        "What stands in for the dropped keys", (option, text) => List(option, text, RunCommandLine.ParseTail));
+
+    private readonly Option<int> _minKeys = OptionParsing.Parsed("--min-keys", "N", "64",
+        "A row keeps at least that many keys", (option, text) => OptionParsing.Number(option, text, 1, int.MaxValue));
+
+    private readonly Option<int> _chunk = OptionParsing.Parsed("--chunk", "N", "2048",
+        "Tokens that go through the model in one call", (option, text) => OptionParsing.Number(option, text, 1, 1 << 16));
+
+    private readonly Option<int> _threads = OptionParsing.Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
+        "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
+
+    private readonly Option<bool> _perToken = new("--per-token") { Description = "With --json: the negative log-likelihood of every token" };
+    private readonly Option<bool> _json = CommonOptions.Json();
+    private readonly BackendCommandLine _backend = new();
+
+    /// <summary>Makes the command.</summary>
+    public static Command Create(CommandConsole console, Option<bool> verbose)
+    {
+        var line = new EvalCommandLine();
+        var command = new Command("eval", "Run a language model over a text with attention in each mode: perplexity, agreement with exact attention, time")
+        {
+            line._model, line._text, line._tokens, line._mode, line._keep, line._tail, line._minKeys, line._chunk, line._threads, line._perToken, line._json,
+        };
+        line._backend.AddTo(command);
+        command.SetAction((result, cancellation) =>
+        {
+            RunCommandLine.CheckInstructionSet();
+            EvalCommand.Execute(line.Read(result, verbose), console, cancellation);
+            return Task.CompletedTask;
+        });
+        return command;
+    }
+
+    private EvalOptions Read(ParseResult result, Option<bool> verbose) => new()
+    {
+        ModelPath = result.GetRequiredValue(_model),
+        TextPath = result.GetRequiredValue(_text),
+        Tokens = result.GetResult(_tokens) is null ? null : result.GetRequiredValue(_tokens),
+        Modes = result.ValueOr(_mode, [AttentionMode.Shadow]),
+        Keeps = result.ValueOr(_keep, [s_defaults.Keep]),
+        Tails = result.ValueOr(_tail, [s_defaults.Tail]),
+        MinKeys = result.ValueOr(_minKeys, s_defaults.MinKeys),
+        Chunk = result.ValueOr(_chunk, 2048),
+        Threads = result.ValueOr(_threads, s_defaults.Threads),
+        Backend = _backend.Read(result),
+        PerToken = result.GetValue(_perToken),
+        Json = result.GetValue(_json),
+        Verbose = result.GetValue(verbose),
+    };
+
+    private static T[] List<T>(string option, string text, Func<string, string, T> parse) => [.. text.Split(',').Select(part => parse(option, part))];
+}
