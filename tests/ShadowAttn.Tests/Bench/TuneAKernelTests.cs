@@ -69,6 +69,7 @@ public partial class TuneAKernelTests
         string build = File.ReadAllText(Path.Combine(Root!, "build.cake"))
             + string.Concat(Directory.EnumerateFiles(Path.Combine(Root!, "eng"), "*.cake", SearchOption.AllDirectories).Select(File.ReadAllText));
         string[] targets = [.. Regex.Matches(Text(), "--target=(?<name>[a-z0-9-]+)").Select(m => m.Groups["name"].Value).Distinct()];
+        Assert.NotEmpty(targets);
         Assert.All(targets, target => Assert.Contains($"Task(\"{target}\")", build, StringComparison.Ordinal));
     }
 
@@ -110,6 +111,6 @@ public partial class TuneAKernelTests
         return folder?.FullName;
     }
 
-    [GeneratedRegex("^([A-Z_a-z]+='?[^ ]+ )*(perf stat -e [a-z:,]+ |qemu-aarch64 -L [^ ]+ -cpu max )?(dotnet run -c Release --project bench/ShadowAttn.Bench --|[a-zA-Z0-9./]*shadowattn) bench (?<arguments>[^>]*)")]
+    [GeneratedRegex("^([A-Z_a-z]+='?[^ ]+ )*(perf stat -e [a-z:,]+ )?(dotnet run -c Release --project bench/ShadowAttn.Bench --|[a-zA-Z0-9./]*shadowattn) bench (?<arguments>[^>]*)")]
     private static partial Regex BenchPattern();
 }
