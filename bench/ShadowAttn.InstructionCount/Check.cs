@@ -37,11 +37,11 @@ internal static unsafe class Check
         Equal(what, (byte*)(listA + (2 * room)), (byte*)(listB + (2 * room)), a.Second * sizeof(int));
     }
 
-    public static void Near(string what, float* a, float* b, int count)
+    public static void Near(string what, float* a, float* b, int count, float tolerance = Tolerance)
     {
         for (int i = 0; i < count; i++)
         {
-            if (!(MathF.Abs(a[i] - b[i]) <= Tolerance * MathF.Max(1, MathF.Abs(a[i]))))
+            if (!(MathF.Abs(a[i] - b[i]) <= tolerance * MathF.Max(1, MathF.Abs(a[i]))))
             {
                 throw new InvalidOperationException($"{what}: {a[i]} and {b[i]} at {i}");
             }

@@ -7,6 +7,7 @@ internal sealed unsafe class KvHead
 {
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
     private readonly QuantizeKernel quantize = Kernels.Quantize.Kernels.Best.Kernel;
+    private readonly Dictionary<KvFormat, (KvRows Keys, KvRows Values)> formats;
     private readonly int dim;
     private readonly double* sums;
     private readonly float* mean;
@@ -34,6 +35,7 @@ internal sealed unsafe class KvHead
         Packed = Block.Allocate<byte>(WithDp.PackedBytes(Case.Tokens, dim));
         PackedWithoutDp = Block.Allocate<byte>(WithoutDp.PackedBytes(Case.Tokens, dim));
         DensePacked = Block.Allocate<float>(Dense.PackedFloats(Case.Tokens, dim));
+        formats = new[] { KvFormat.F16, KvFormat.BF16, KvFormat.Q16 }.ToDictionary(f => f, f => (Narrowed(K, f), Narrowed(V, f)));
     }
 
     public static Int8ScoresKernel WithDp { get; } = Int8Scores.Kernels.UpTo(InstructionSet.Dp).Kernel;
@@ -60,6 +62,9 @@ internal sealed unsafe class KvHead
 
     public float* DensePacked { get; }
 
+    /// <summary>The keys and values in a 16-bit format.</summary>
+    public (KvRows Keys, KvRows Values) In(KvFormat format) => formats[format];
+
     /// <summary>Counts all that is done once per KV head, with its results.</summary>
     public void Count(Counter counter, string shape)
     {
@@ -85,5 +90,32 @@ internal sealed unsafe class KvHead
             KvRows keys = Keys;
             Dense.PackKeys(&keys, 0, Case.Tokens, dim, DensePacked);
         });
+    }
+
+    private KvRows Narrowed(float* rows, KvFormat format)
+    {
+        HalfConvertKernel convert = HalfConvert.Kernels.Best.Kernel;
+        int count = Case.Tokens * dim;
+        ushort* narrowed = Block.Allocate<ushort>(count);
+        switch (format)
+        {
+            case KvFormat.F16:
+                convert.F32ToF16(rows, narrowed, count);
+                return new KvRows(narrowed, dim, format);
+            case KvFormat.BF16:
+                convert.F32ToBf16(rows, narrowed, count);
+                return new KvRows(narrowed, dim, format);
+            default:
+                float* scales = Block.Allocate<float>(dim);
+                float* inverses = Block.Allocate<float>(dim);
+                for (int d = 0; d < dim; d++)
+                {
+                    float largest = Enumerable.Range(0, Case.Tokens).Max(token => MathF.Abs(rows[(token * dim) + d]));
+                    (scales[d], inverses[d]) = (largest / short.MaxValue, short.MaxValue / largest);
+                }
+
+                convert.F32ToQ16(rows, dim, inverses, (short*)narrowed, dim, Case.Tokens, dim);
+                return new KvRows(narrowed, dim, format, scales);
+        }
     }
 }

@@ -168,6 +168,30 @@ internal sealed unsafe class QueryHead
             }
         });
         parts.Count(pairs, Tokens / 2);
+        CountFormat(pairs, KvFormat.F16, "f16", 2e-3f);
+        CountFormat(pairs, KvFormat.BF16, "bf16", 1e-1f);
+        CountFormat(pairs, KvFormat.Q16, "q16", 1e-3f);
+    }
+
+    private void CountFormat(GatherArguments* pairs, KvFormat format, string name, float tolerance)
+    {
+        GatherArguments* narrow = Block.Allocate<GatherArguments>(Tokens / 2);
+        for (int pair = 0; pair < Tokens / 2; pair++)
+        {
+            narrow[pair] = pairs[pair];
+            narrow[pair].Row0.Output = outputAgain + (2 * pair * dim);
+            narrow[pair].Row1.Output = outputAgain + (((2 * pair) + 1) * dim);
+            (narrow[pair].Keys, narrow[pair].Values) = kv.In(format);
+        }
+
+        Count("gather/" + name, "AdvSimd", () =>
+        {
+            for (int pair = 0; pair < Tokens / 2; pair++)
+            {
+                gather.Attend(narrow + pair);
+            }
+        });
+        Check.Near("gather attention of " + name, output, outputAgain, Tokens * dim, tolerance);
     }
 
     private void CountDense()
