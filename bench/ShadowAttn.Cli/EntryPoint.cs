@@ -3,11 +3,13 @@ using System.CommandLine.Parsing;
 using ShadowAttn.Cli.AbiCheck;
 using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Cache;
+using ShadowAttn.Cli.Capture;
 using ShadowAttn.Cli.Compare;
 using ShadowAttn.Cli.Conformance;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Cli.Doctor;
 using ShadowAttn.Cli.Eval;
+using ShadowAttn.Cli.Generate;
 using ShadowAttn.Cli.Prepare;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Interop;
@@ -45,6 +47,8 @@ public static class EntryPoint
             BenchCommandLine.Create(console, benchmarks ?? BenchRegistry.Default),
             CompareCommandLine.Create(console, verbose),
             EvalCommandLine.Create(console, verbose),
+            GenerateCommandLine.Create(console, verbose),
+            CaptureCommandLine.Create(console),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),

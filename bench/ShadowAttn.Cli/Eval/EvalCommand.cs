@@ -1,7 +1,7 @@
-using System.Text;
 using System.Text.Json;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Files;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Cli.Terminal;
 using ShadowAttn.Model.Evaluation;
@@ -21,12 +21,12 @@ internal static class EvalCommand
     public static void Execute(EvalOptions options, CommandConsole console, CancellationToken cancellation)
     {
         bool needsBackend = options.Modes.Any(mode => mode is AttentionMode.Shadow or AttentionMode.NpuInt8);
-        string text = ReadText(options.TextPath);
+        string text = TextFile.Read("--text", options.TextPath);
         using BackendHost? host = needsBackend
             ? BackendHost.Open(options.Backend, options.Threads, new LineLogger(console.Error, options.Verbose), options.Verbose)
             : null;
         using LanguageModel model = LanguageModel.Open(options.ModelPath, options.Threads);
-        int[] tokens = Cut(options, model.Tokenizer.Encode(text));
+        int[] tokens = Cut(options.TextPath, model.Tokenizer.Encode(text), options.Tokens);
         using ProgressReporter progress = console.StartProgress();
         (EvalReport dense, TextPass exact) = Measure(options, new Way(AttentionMode.Dense, KeepRatio.Share(1), TailCompensation.None), model, tokens, null, null, progress, cancellation);
         List<EvalReport> reports = [];
@@ -131,30 +131,16 @@ internal static class EvalCommand
         return (report, pass);
     }
 
-    private static string ReadText(string path)
+    /// <summary>The first tokens of a text; null for all.</summary>
+    /// <exception cref="InputException">The text has fewer, or fewer than two.</exception>
+    internal static int[] Cut(string path, int[] tokens, int? wanted)
     {
-        try
-        {
-            return new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(path));
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new InputException($"--text: {path} is not UTF-8 at byte {e.Index}; convert it", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new InputException($"--text: {path} cannot be read: {InputException.OneLine(e.Message)}", e);
-        }
-    }
-
-    private static int[] Cut(EvalOptions options, int[] tokens)
-    {
-        int count = options.Tokens ?? tokens.Length;
+        int count = wanted ?? tokens.Length;
         if (tokens.Length < count)
         {
-            throw new InputException($"--tokens: {options.TextPath} has {tokens.Length} tokens, fewer than the {count} that are asked for");
+            throw new InputException($"--tokens: {path} has {tokens.Length} tokens, fewer than the {count} that are asked for");
         }
 
-        return count >= 2 ? tokens[..count] : throw new InputException($"--text: {options.TextPath} has {count} tokens; at least 2 are needed");
+        return count >= 2 ? tokens[..count] : throw new InputException($"--text: {path} has {count} tokens; at least 2 are needed");
     }
 }

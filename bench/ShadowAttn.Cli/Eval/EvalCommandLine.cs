@@ -12,12 +12,11 @@ internal sealed class EvalCommandLine
 {
     private static readonly RunOptions s_defaults = new();
 
-    private readonly Option<string> _model = new("--model") { Description = "The language model: a GGUF file of the Llama family", HelpName = "FILE", Required = true };
+    private readonly Option<string> _model = ModelOption();
 
-    private readonly Option<string> _text = new("--text") { Description = "The text: a UTF-8 file", HelpName = "FILE", Required = true };
+    private readonly Option<string> _text = TextOption();
 
-    private readonly Option<int> _tokens = OptionParsing.Parsed("--tokens", "N", "the whole text",
-        "Evaluate the first N tokens", (option, text) => OptionParsing.Number(option, text, 2, 1 << 20));
+    private readonly Option<int> _tokens = TokensOption();
 
     private readonly Option<AttentionMode[]> _mode = OptionParsing.Parsed("--mode", "MODE,...|all", "shadow",
         "Ways to compute attention, as of run", (option, text) => text == "all"
@@ -37,8 +36,7 @@ internal sealed class EvalCommandLine
     private readonly Option<int> _chunk = OptionParsing.Parsed("--chunk", "N", "2048",
         "Tokens that go through the model in one call", (option, text) => OptionParsing.Number(option, text, 1, 1 << 16));
 
-    private readonly Option<int> _threads = OptionParsing.Parsed("--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
-        "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
+    private readonly Option<int> _threads = ThreadsOption();
 
     private readonly Option<bool> _perToken = new("--per-token") { Description = "With --json: the negative log-likelihood of every token" };
     private readonly Option<bool> _json = CommonOptions.Json();
@@ -62,6 +60,18 @@ internal sealed class EvalCommandLine
         return command;
     }
 
+    internal static Option<string> ModelOption() =>
+        new("--model") { Description = "The language model: a GGUF file of the Llama family", HelpName = "FILE", Required = true };
+
+    internal static Option<string> TextOption() => new("--text") { Description = "The text: a UTF-8 file", HelpName = "FILE", Required = true };
+
+    internal static Option<int> TokensOption() => OptionParsing.Parsed("--tokens", "N", "the whole text",
+        "Only the first N tokens", (option, text) => OptionParsing.Number(option, text, 2, 1 << 20));
+
+    internal static Option<int> ThreadsOption() => OptionParsing.Parsed(
+        "--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
+        "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
+
     private EvalOptions Read(ParseResult result, Option<bool> verbose) => new()
     {
         ModelPath = result.GetRequiredValue(_model),
@@ -79,5 +89,5 @@ internal sealed class EvalCommandLine
         Verbose = result.GetValue(verbose),
     };
 
-    private static T[] List<T>(string option, string text, Func<string, string, T> parse) => [.. text.Split(',').Select(part => parse(option, part))];
+    internal static T[] List<T>(string option, string text, Func<string, string, T> parse) => [.. text.Split(',').Select(part => parse(option, part))];
 }
