@@ -120,12 +120,12 @@ internal static unsafe class GatherShortAdvSimd
         int d = 0;
         for (; d + 4 <= dim; d += 4)
         {
-            (Vector128.Load(query + d) * Vector128.Load(scales + d)).Store(scaled + d);
+            (Vector128.Load(query + d) * (Vector128.Load(scales + d) * Vector128.Create(Q16AdvSimd.Step))).Store(scaled + d);
         }
 
         for (; d < dim; d++)
         {
-            scaled[d] = query[d] * scales[d];
+            scaled[d] = query[d] * (scales[d] * Q16AdvSimd.Step);
         }
 
         return scaled;

@@ -23,6 +23,7 @@ internal static unsafe class GatherShortLogitsAdvSimd
         where TRows : struct, IRowsAdvSimd
     {
         nint strideBytes = stride * sizeof(ushort);
+        Vector128<ushort> zero = IShortFormatAdvSimd.Zero(dim);
         float* end16 = query0 + (dim & ~15);
         Vector128<float> lacking = Vector128.Create(typeof(TFormat) == typeof(F16AdvSimd) ? F16AdvSimd.Lacking : 1);
         Vector128<float> factor = Vector128.Create(power);
@@ -76,14 +77,14 @@ internal static unsafe class GatherShortLogitsAdvSimd
                 Vector128<ushort> g3 = Vector128.Load(k3 + 8);
                 Vector128<float> p0 = Vector128.Load(q0);
                 Vector128<float> u0 = Vector128.Load(q0 + 4);
-                Vector128<float> x0_0 = TFormat.Lower(h0);
-                Vector128<float> x0_1 = TFormat.Lower(h1);
-                Vector128<float> x0_2 = TFormat.Lower(h2);
-                Vector128<float> x0_3 = TFormat.Lower(h3);
-                Vector128<float> y0_0 = TFormat.Upper(h0);
-                Vector128<float> y0_1 = TFormat.Upper(h1);
-                Vector128<float> y0_2 = TFormat.Upper(h2);
-                Vector128<float> y0_3 = TFormat.Upper(h3);
+                Vector128<float> x0_0 = TFormat.Lower(h0, zero);
+                Vector128<float> x0_1 = TFormat.Lower(h1, zero);
+                Vector128<float> x0_2 = TFormat.Lower(h2, zero);
+                Vector128<float> x0_3 = TFormat.Lower(h3, zero);
+                Vector128<float> y0_0 = TFormat.Upper(h0, zero);
+                Vector128<float> y0_1 = TFormat.Upper(h1, zero);
+                Vector128<float> y0_2 = TFormat.Upper(h2, zero);
+                Vector128<float> y0_3 = TFormat.Upper(h3, zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x0_0, p0);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x0_1, p0);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x0_2, p0);
@@ -109,14 +110,14 @@ internal static unsafe class GatherShortLogitsAdvSimd
 
                 Vector128<float> p8 = Vector128.Load(q0 + 8);
                 Vector128<float> u8 = Vector128.Load(q0 + 12);
-                Vector128<float> x8_0 = TFormat.Lower(g0);
-                Vector128<float> x8_1 = TFormat.Lower(g1);
-                Vector128<float> x8_2 = TFormat.Lower(g2);
-                Vector128<float> x8_3 = TFormat.Lower(g3);
-                Vector128<float> y8_0 = TFormat.Upper(g0);
-                Vector128<float> y8_1 = TFormat.Upper(g1);
-                Vector128<float> y8_2 = TFormat.Upper(g2);
-                Vector128<float> y8_3 = TFormat.Upper(g3);
+                Vector128<float> x8_0 = TFormat.Lower(g0, zero);
+                Vector128<float> x8_1 = TFormat.Lower(g1, zero);
+                Vector128<float> x8_2 = TFormat.Lower(g2, zero);
+                Vector128<float> x8_3 = TFormat.Lower(g3, zero);
+                Vector128<float> y8_0 = TFormat.Upper(g0, zero);
+                Vector128<float> y8_1 = TFormat.Upper(g1, zero);
+                Vector128<float> y8_2 = TFormat.Upper(g2, zero);
+                Vector128<float> y8_3 = TFormat.Upper(g3, zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x8_0, p8);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x8_1, p8);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x8_2, p8);
@@ -149,14 +150,14 @@ internal static unsafe class GatherShortLogitsAdvSimd
                 Vector128<ushort> h3 = Vector128.Load(k3);
                 Vector128<float> p0 = Vector128.Load(q0);
                 Vector128<float> u0 = Vector128.Load(q0 + 4);
-                Vector128<float> x0_0 = TFormat.Lower(h0);
-                Vector128<float> x0_1 = TFormat.Lower(h1);
-                Vector128<float> x0_2 = TFormat.Lower(h2);
-                Vector128<float> x0_3 = TFormat.Lower(h3);
-                Vector128<float> y0_0 = TFormat.Upper(h0);
-                Vector128<float> y0_1 = TFormat.Upper(h1);
-                Vector128<float> y0_2 = TFormat.Upper(h2);
-                Vector128<float> y0_3 = TFormat.Upper(h3);
+                Vector128<float> x0_0 = TFormat.Lower(h0, zero);
+                Vector128<float> x0_1 = TFormat.Lower(h1, zero);
+                Vector128<float> x0_2 = TFormat.Lower(h2, zero);
+                Vector128<float> x0_3 = TFormat.Lower(h3, zero);
+                Vector128<float> y0_0 = TFormat.Upper(h0, zero);
+                Vector128<float> y0_1 = TFormat.Upper(h1, zero);
+                Vector128<float> y0_2 = TFormat.Upper(h2, zero);
+                Vector128<float> y0_3 = TFormat.Upper(h3, zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x0_0, p0);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x0_1, p0);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x0_2, p0);
@@ -190,10 +191,10 @@ internal static unsafe class GatherShortLogitsAdvSimd
             for (int d = dim & ~7; d < dim; d++)
             {
                 Vector128<float> p = Vector128.CreateScalar(*q0++);
-                Vector128<float> x0 = TFormat.Lower(Vector128.CreateScalar(*k0++));
-                Vector128<float> x1 = TFormat.Lower(Vector128.CreateScalar(*k1++));
-                Vector128<float> x2 = TFormat.Lower(Vector128.CreateScalar(*k2++));
-                Vector128<float> x3 = TFormat.Lower(Vector128.CreateScalar(*k3++));
+                Vector128<float> x0 = TFormat.Lower(Vector128.CreateScalar(*k0++), zero);
+                Vector128<float> x1 = TFormat.Lower(Vector128.CreateScalar(*k1++), zero);
+                Vector128<float> x2 = TFormat.Lower(Vector128.CreateScalar(*k2++), zero);
+                Vector128<float> x3 = TFormat.Lower(Vector128.CreateScalar(*k3++), zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x0, p);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x1, p);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x2, p);
@@ -250,19 +251,20 @@ internal static unsafe class GatherShortLogitsAdvSimd
     {
         Vector128<float> a0 = Vector128<float>.Zero;
         Vector128<float> a1 = Vector128<float>.Zero;
+        Vector128<ushort> zero = IShortFormatAdvSimd.Zero(dim);
         float* end = query + dim;
         for (float* end8 = query + (dim & ~7); query < end8; query += 8, key += 8)
         {
             Vector128<ushort> h = Vector128.Load(key);
             Vector128<float> p = Vector128.Load(query);
             Vector128<float> u = Vector128.Load(query + 4);
-            a0 = AdvSimd.FusedMultiplyAdd(a0, TFormat.Lower(h), p);
-            a1 = AdvSimd.FusedMultiplyAdd(a1, TFormat.Upper(h), u);
+            a0 = AdvSimd.FusedMultiplyAdd(a0, TFormat.Lower(h, zero), p);
+            a1 = AdvSimd.FusedMultiplyAdd(a1, TFormat.Upper(h, zero), u);
         }
 
         for (; query < end; query++, key++)
         {
-            a0 = AdvSimd.FusedMultiplyAdd(a0, TFormat.Lower(Vector128.CreateScalar(*key)), Vector128.CreateScalar(*query));
+            a0 = AdvSimd.FusedMultiplyAdd(a0, TFormat.Lower(Vector128.CreateScalar(*key), zero), Vector128.CreateScalar(*query));
         }
 
         a0 += a1;

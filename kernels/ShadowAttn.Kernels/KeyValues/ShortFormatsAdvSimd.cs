@@ -10,11 +10,14 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal unsafe interface IShortFormatAdvSimd
 {
-    /// <summary>Numbers 0 to 3.</summary>
-    static abstract Vector128<float> Lower(Vector128<ushort> x);
+    /// <summary>A zero that the compiler keeps in a register; it would make a constant again at every use.</summary>
+    static Vector128<ushort> Zero(int notNegative) => Vector128.Create((ushort)(notNegative >> 31));
 
-    /// <summary>Numbers 4 to 7.</summary>
-    static abstract Vector128<float> Upper(Vector128<ushort> x);
+    /// <summary>Numbers 0 to 3; <paramref name="zero"/> is <see cref="Zero"/>.</summary>
+    static abstract Vector128<float> Lower(Vector128<ushort> x, Vector128<ushort> zero);
+
+    /// <summary>Numbers 4 to 7; <paramref name="zero"/> is <see cref="Zero"/>.</summary>
+    static abstract Vector128<float> Upper(Vector128<ushort> x, Vector128<ushort> zero);
 
     /// <summary>The sums of 4 channels with what the numbers lack; <paramref name="scales"/> [4] are those of q16.</summary>
     static abstract Vector128<float> Scaled(Vector128<float> sums, float* scales);
@@ -24,10 +27,10 @@ internal unsafe interface IShortFormatAdvSimd
 internal readonly unsafe struct Bf16AdvSimd : IShortFormatAdvSimd
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Lower(Vector128<ushort> x) => AdvSimd.Arm64.ZipLow(Vector128<ushort>.Zero, x).AsSingle();
+    public static Vector128<float> Lower(Vector128<ushort> x, Vector128<ushort> zero) => AdvSimd.Arm64.ZipLow(zero, x).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Upper(Vector128<ushort> x) => AdvSimd.Arm64.ZipHigh(Vector128<ushort>.Zero, x).AsSingle();
+    public static Vector128<float> Upper(Vector128<ushort> x, Vector128<ushort> zero) => AdvSimd.Arm64.ZipHigh(zero, x).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Scaled(Vector128<float> sums, float* scales) => sums;
@@ -44,27 +47,31 @@ internal readonly unsafe struct F16AdvSimd : IShortFormatAdvSimd
     private const int Used = unchecked((int)0x8FFFE000);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Lower(Vector128<ushort> x) =>
+    public static Vector128<float> Lower(Vector128<ushort> x, Vector128<ushort> zero) =>
         (AdvSimd.ShiftLeftLogicalWideningLower(x.AsInt16().GetLower(), 13) & Vector128.Create(Used)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Upper(Vector128<ushort> x) =>
+    public static Vector128<float> Upper(Vector128<ushort> x, Vector128<ushort> zero) =>
         (AdvSimd.ShiftLeftLogicalWideningUpper(x.AsInt16(), 13) & Vector128.Create(Used)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Scaled(Vector128<float> sums, float* scales) => sums * Vector128.Create(Lacking);
 }
 
-/// <summary>q16: an integer, which lacks the scale of its channel.</summary>
+/// <summary>q16: an integer in the upper half of an int32, converted: 2^16 times too large, and without the scale of its channel.</summary>
 internal readonly unsafe struct Q16AdvSimd : IShortFormatAdvSimd
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Lower(Vector128<ushort> x) =>
-        AdvSimd.ConvertToSingle(AdvSimd.SignExtendWideningLower(x.AsInt16().GetLower()));
+    /// <summary>Takes the 2^16 out of a channel's scale.</summary>
+    public const float Step = 1 / 65536f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Upper(Vector128<ushort> x) => AdvSimd.ConvertToSingle(AdvSimd.SignExtendWideningUpper(x.AsInt16()));
+    public static Vector128<float> Lower(Vector128<ushort> x, Vector128<ushort> zero) =>
+        AdvSimd.ConvertToSingle(AdvSimd.Arm64.ZipLow(zero, x).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Scaled(Vector128<float> sums, float* scales) => sums * Vector128.Load(scales);
+    public static Vector128<float> Upper(Vector128<ushort> x, Vector128<ushort> zero) =>
+        AdvSimd.ConvertToSingle(AdvSimd.Arm64.ZipHigh(zero, x).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Scaled(Vector128<float> sums, float* scales) => sums * (Vector128.Load(scales) * Vector128.Create(Step));
 }
