@@ -81,6 +81,10 @@ public static class EntryPoint
         {
             return Fail(console, e.Message, InternalError);
         }
+        catch (OperationCanceledException)
+        {
+            return Fail(console, "cancelled", InternalError);
+        }
         catch (Exception e)
         {
             bool isVerbose = result.GetValue(verbose);

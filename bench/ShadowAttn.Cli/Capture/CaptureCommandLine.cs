@@ -38,6 +38,7 @@ internal static class CaptureCommandLine
         command.SetAction((result, cancellation) =>
         {
             RunCommandLine.CheckInstructionSet();
+            using var key = new CancelKey(cancellation);
             Execute(
                 result.GetRequiredValue(model),
                 result.GetRequiredValue(text),
@@ -46,7 +47,7 @@ internal static class CaptureCommandLine
                 result.GetRequiredValue(output),
                 result.ValueOr(threads, new RunOptions().Threads),
                 console,
-                cancellation);
+                key.Token);
             return Task.CompletedTask;
         });
         return command;

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
@@ -107,8 +109,14 @@ internal static class EvalCommand
         bool needsBackend = way.Mode is AttentionMode.Shadow or AttentionMode.NpuInt8;
         using var attention = new OperatorAttention(
             needsBackend ? host!.Backend : null, [.. Enumerable.Repeat(layer, model.Config.Layers)], tokens.Length, needsBackend ? host!.Pilot : null);
+        long start = Stopwatch.GetTimestamp();
         TextPass pass = TextPass.Run(
-            model, tokens, attention, options.Chunk, (done, all) => progress.Report($"{name}, keep {way.Keep}", done, all), cancellation);
+            model,
+            tokens,
+            attention,
+            options.Chunk,
+            (done, all) => progress.Report(Describe($"{name}, keep {way.Keep}", tokens.Length, done, all, Stopwatch.GetElapsedTime(start)), done, all),
+            cancellation);
         TextFigures figures = TextFigures.Of(model, pass, exact ?? pass);
         var report = new EvalReport(
             name,
@@ -127,8 +135,22 @@ internal static class EvalCommand
             attention.Milliseconds,
             pass.Milliseconds,
             tokens.Length * 1000.0 / pass.Milliseconds,
+            PeakMemory(),
             options.PerToken ? figures.Nll : null);
         return (report, pass);
+    }
+
+    /// <summary>A way with its speed so far and the time that is left of it.</summary>
+    private static string Describe(string way, int tokens, int done, int all, TimeSpan elapsed)
+    {
+        double rate = (double)tokens * done / all / elapsed.TotalSeconds;
+        return string.Create(CultureInfo.InvariantCulture, $"{way}, {rate:F0} tokens/s, {elapsed.TotalSeconds * (all - done) / done:F0} s left, layers");
+    }
+
+    private static long PeakMemory()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
     }
 
     /// <summary>The first tokens of a text; null for all.</summary>

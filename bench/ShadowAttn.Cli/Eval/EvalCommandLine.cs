@@ -54,7 +54,8 @@ internal sealed class EvalCommandLine
         command.SetAction((result, cancellation) =>
         {
             RunCommandLine.CheckInstructionSet();
-            EvalCommand.Execute(line.Read(result, verbose), console, cancellation);
+            using var key = new CancelKey(cancellation);
+            EvalCommand.Execute(line.Read(result, verbose), console, key.Token);
             return Task.CompletedTask;
         });
         return command;

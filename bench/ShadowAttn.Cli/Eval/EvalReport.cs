@@ -20,6 +20,7 @@ namespace ShadowAttn.Cli.Eval;
 /// <param name="AttentionMs">Wall time in the operator, plans and graphs included.</param>
 /// <param name="PrefillMs">Wall time of all layers.</param>
 /// <param name="TokensPerSecond">Tokens by that time.</param>
+/// <param name="PeakMemoryBytes">The most memory that the process has used so far.</param>
 /// <param name="Nll">The negative log-likelihood of every token after the first; null unless asked for.</param>
 internal sealed record EvalReport(
     string Mode,
@@ -38,6 +39,7 @@ internal sealed record EvalReport(
     double AttentionMs,
     double PrefillMs,
     double TokensPerSecond,
+    long PeakMemoryBytes,
     float[]? Nll);
 
 /// <summary>Serialisation without reflection.</summary>

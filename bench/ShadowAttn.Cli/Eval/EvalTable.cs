@@ -33,6 +33,7 @@ internal static class EvalTable
         }
 
         console.Write(table);
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"memory: {Math.Max(dense.PeakMemoryBytes, reports.Max(r => r.PeakMemoryBytes)) / 1e6:F0} MB at most");
     }
 
     private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);

@@ -54,7 +54,8 @@ internal sealed class GenerateCommandLine
         command.SetAction((result, cancellation) =>
         {
             RunCommandLine.CheckInstructionSet();
-            line.Execute(result, result.GetValue(verbose), console, cancellation);
+            using var key = new CancelKey(cancellation);
+            line.Execute(result, result.GetValue(verbose), console, key.Token);
             return Task.CompletedTask;
         });
         return command;

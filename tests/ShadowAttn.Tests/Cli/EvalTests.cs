@@ -17,9 +17,10 @@ public sealed class EvalTests
         Assert.Equal(
             [
                 "mode", "keep", "min_keys", "tail", "backend", "model", "text", "tokens", "mean_nll", "perplexity", "top1_agreement", "kl_to_dense", "mean_keep",
-                "attention_ms", "prefill_ms", "tokens_per_second", "nll",
+                "attention_ms", "prefill_ms", "tokens_per_second", "peak_memory_bytes", "nll",
             ],
             report.EnumerateObject().Select(p => p.Name));
+        Assert.InRange(report.GetProperty("peak_memory_bytes").GetInt64(), 50_000_000, 4_000_000_000);
         Assert.Equal(95, report.GetProperty("nll").GetArrayLength());
         double mean = report.GetProperty("nll").EnumerateArray().Average(x => x.GetDouble());
         Assert.Equal(mean, report.GetProperty("mean_nll").GetDouble(), 1e-6);
