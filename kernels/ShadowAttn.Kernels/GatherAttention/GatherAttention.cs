@@ -71,22 +71,19 @@ public readonly unsafe struct GatherAttentionKernel
     private readonly delegate*<GatherArguments*, void> _attend;
     private readonly delegate*<GatherArguments*, int, void> _attendTile;
     private readonly delegate*<int, int, int> _blockKeys;
-    private readonly bool _readsAllFormats;
 
     internal GatherAttentionKernel(
         delegate*<GatherArguments*, void> attend,
         delegate*<GatherArguments*, int, void> attendTile = null,
-        delegate*<int, int, int> blockKeys = null,
-        bool readsAllFormats = true)
+        delegate*<int, int, int> blockKeys = null)
     {
         _blockKeys = blockKeys;
         _attend = attend;
         _attendTile = attendTile;
-        _readsAllFormats = readsAllFormats;
     }
 
     /// <summary>
-    /// Keys per block that a tile goes through for all its pairs before the next block: a block's kept keys stay in the first-level cache.
+    /// Keys per block that a tile goes through for all its pairs before the next block: a block's kept keys stay in the second-level cache.
     /// A multiple of 64; 0 for variants that want no blocks.
     /// </summary>
     /// <param name="dim">Channels.</param>
@@ -98,17 +95,7 @@ public readonly unsafe struct GatherAttentionKernel
     /// output = (Σ w_i v_i + T·TailValue) / (Σ w_i + T).
     /// </summary>
     /// <param name="a">The rows, lists, keys and values.</param>
-    public void Attend(GatherArguments* a)
-    {
-        if (Reads(a))
-        {
-            _attend(a);
-        }
-        else
-        {
-            GatherAttentionScalar.Attend(a);
-        }
-    }
+    public void Attend(GatherArguments* a) => _attend(a);
 
     /// <summary>
     /// <see cref="Attend"/> for a tile of neighbouring pairs that share keys and values, with the same results. Variants read the keys of all
@@ -118,7 +105,7 @@ public readonly unsafe struct GatherAttentionKernel
     /// <param name="count">Number of pairs.</param>
     public void AttendTile(GatherArguments* pairs, int count)
     {
-        if (_attendTile is not null && Reads(pairs))
+        if (_attendTile is not null)
         {
             _attendTile(pairs, count);
             return;
@@ -129,8 +116,6 @@ public readonly unsafe struct GatherAttentionKernel
             Attend(pairs + i);
         }
     }
-
-    private bool Reads(GatherArguments* a) => _readsAllFormats || (a->Keys.Format == KvFormat.F32 && a->Values.Format == KvFormat.F32);
 }
 
 /// <summary>Exact attention of one or two query rows over the keys that they keep.</summary>
