@@ -19,8 +19,14 @@ public sealed class EvalCancelTests
         string model = new TinyModel().Write(folder);
         string text = folder.Write("long.txt", new byte[300_000].Select(_ => (byte)'x').ToArray());
         CancellationToken timeout = TestContext.Current.CancellationToken;
+
+        // By env, since a process that was started in the background may have been told to ignore the signal, and its children with it.
         var start = new ProcessStartInfo(
-            Path.Combine(AppContext.BaseDirectory, "shadowattn"), ["eval", "--model", model, "--text", text, "--mode", "dense", "--chunk", "512"])
+            "env",
+            [
+                "--default-signal=INT", Path.Combine(AppContext.BaseDirectory, "shadowattn"), "eval", "--model", model, "--text", text, "--mode", "dense",
+                "--chunk", "512",
+            ])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };
