@@ -91,6 +91,8 @@ internal sealed unsafe class QueryHead
         Check.Equal("scores without dot product", scores, scoresAgain, Tokens, Tokens, causal: true);
         Count("scores", "C Dp", () => Yardstick.DotScores(q8, kv.Packed, Tokens, dim, scoresAgain));
         Check.Equal("scores in C", scores, scoresAgain, Tokens, Tokens, causal: true);
+        Count("scores", "C AdvSimd", () => Yardstick.WrapScores(q8, kv.K8, Tokens, dim, scoresAgain));
+        Check.Equal("scores in C without dot product", scores, scoresAgain, Tokens, Tokens, causal: true);
     }
 
     private void CountSelection()

@@ -91,24 +91,33 @@ INLINE void lane_norms(const int8_t *rows, const int dim, float32x4_t norms[2])
    two products fit 16 bits unless all factors are -128. */
 INLINE void wrap_tile(const int8_t *q, const int8_t *k, const int dim, const int narrow, int8_t *scores, ptrdiff_t stride)
 {
-    int32x4_t rows[4];
-    for (int r = 0; r < 4; r++) {
-        int32x4_t s[4];
+    int16x8_t sum[4][4];
+    int32x4_t s[4][4], rows[4];
+    for (int r = 0; r < 4; r++)
         for (int j = 0; j < 4; j++) {
-            int16x8_t sum = vdupq_n_s16(0);
-            s[j] = vdupq_n_s32(0);
-#pragma clang loop unroll(full)
-            for (int d = 0; d < dim; d += 16) {
-                int8x16_t x = vld1q_s8(q + r * dim + d), y = vld1q_s8(k + j * dim + d);
-                sum = d == 0 || !narrow ? vmull_s8(vget_low_s8(x), vget_low_s8(y)) : vmlal_s8(sum, vget_low_s8(x), vget_low_s8(y));
-                sum = vmlal_high_s8(sum, x, y);
-                if (!narrow)
-                    s[j] = vpadalq_s16(s[j], sum);
-            }
-            if (narrow)
-                s[j] = vpaddlq_s16(sum);
+            sum[r][j] = vdupq_n_s16(0);
+            s[r][j] = vdupq_n_s32(0);
         }
-        rows[r] = vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3]));
+#pragma clang loop unroll_count(2)
+    for (int d = 0; d < dim; d += 16) {
+        int8x16_t x[4], y[4];
+        for (int r = 0; r < 4; r++) {
+            x[r] = vld1q_s8(q + r * dim + d);
+            y[r] = vld1q_s8(k + r * dim + d);
+        }
+        for (int r = 0; r < 4; r++)
+            for (int j = 0; j < 4; j++) {
+                int16x8_t low = narrow ? vmlal_s8(sum[r][j], vget_low_s8(x[r]), vget_low_s8(y[j])) : vmull_s8(vget_low_s8(x[r]), vget_low_s8(y[j]));
+                sum[r][j] = vmlal_high_s8(low, x[r], y[j]);
+                if (!narrow)
+                    s[r][j] = vpadalq_s16(s[r][j], sum[r][j]);
+            }
+    }
+    for (int r = 0; r < 4; r++) {
+        if (narrow)
+            for (int j = 0; j < 4; j++)
+                s[r][j] = vpaddlq_s16(sum[r][j]);
+        rows[r] = vpaddq_s32(vpaddq_s32(s[r][0], s[r][1]), vpaddq_s32(s[r][2], s[r][3]));
     }
     int16x8_t ab = NARROW(rows[0], rows[1]);
     int16x8_t cd = NARROW(rows[2], rows[3]);

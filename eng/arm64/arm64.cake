@@ -49,7 +49,7 @@ Task("mca-arm64")
         ("dense logits", "DenseTilesAdvSimd__Logits", "fmla", false),
         ("dense values", "DenseTilesAdvSimd__Values", "fmla", false),
         ("INT8 scores, SDOT", "Int8ScoresDp__Tiles.*<Int8.*Shift6", "sdot", false),
-        ("INT8 scores, SMLAL", "Int8ScoresAdvSimd__Tiles.*<Int8", "smlal|smull", false),
+        ("INT8 scores, SMLAL", "Int8ScoresAdvSimd__WrapTiles.*<Int8", "smlal|smull", false),
     };
 
     Dictionary<string, List<string>> functions = Functions(Lines("llvm-objdump-19", new ProcessArgumentBuilder()

@@ -7,90 +7,112 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// score = clamp(⌊Σ_d q8_d·k8_d / 2^shift + 1/2⌋, -128, 127), without dot product instructions.
-/// Packed form: tiles of 4 keys, [⌈dim/16⌉][4 keys][16 channels], zero behind dim and behind the last key; 4 queries are packed the same way.
-/// Registers: 16 accumulators (4 rows x 4 keys, each 4 partial sums over channels), 4 of keys, 4 of queries. Per pair and 16 channels: SMULL,
-/// SMLAL2 (16 bits), SADALP. Two products fit 16 bits unless both operands can be -128: rows with a -128 take SMULL, SADALP, SMULL2,
-/// SADALP instead.
+/// <para>Products are summed up in 16 bits modulo 2^16, lane l those of the channels l mod 8. Whatever wraps around on the way, the sum is right at
+/// the end if the true one fits, and by Cauchy and Schwarz it is at most √(Σ q²·Σ k²), both over the lane's channels: that is compared for every
+/// tile. Tiles that do not fit are widened every 16 channels.</para>
+/// <para>Packed form: tiles of 4 keys: Σ k² of each lane, the largest of the 4 keys, fp32 [8]; [chunks][4 keys][16 channels], zero behind dim
+/// and behind the last key, at least 2 chunks. 4 queries are packed the same way.</para>
 /// </summary>
-internal static unsafe class Int8ScoresAdvSimd
+internal static unsafe partial class Int8ScoresAdvSimd
 {
     private const int Tile = 4;
     private const int Chunk = 16;
     private const int TileChunkBytes = Tile * Chunk;
 
+    /// <summary>Bytes of the sums of squares in front of a tile.</summary>
+    private const int NormBytes = 8 * sizeof(float);
+
     /// <summary>Bytes of packed queries that live on the stack.</summary>
     private const int StackBytes = 16384;
 
-    private interface IRange
-    {
-    }
+    /// <summary>What 16 bits hold, squared, less what single precision may err.</summary>
+    private const float SquareLimit = 32767f * 32767f * (1 - 1e-6f);
 
     public static Int8ScoresKernel Kernel => new(Tile, Tile, &PackedBytes, &Pack, &Scores, &Products);
 
-    public static nint PackedBytes(int keys, int dim) => ((nint)keys + Tile - 1) / Tile * Chunks(dim) * TileChunkBytes;
+    public static nint PackedBytes(int keys, int dim) => ((nint)keys + Tile - 1) / Tile * TileBytes(dim);
 
     public static void Pack(sbyte* k8, nint k8Stride, int keys, int dim, byte* packed)
     {
         for (int key = 0; key < keys; key += Tile)
         {
             PackTile(k8 + (key * k8Stride), k8Stride, Math.Min(Tile, keys - key), dim, (sbyte*)packed);
-            packed += Chunks(dim) * TileChunkBytes;
+            packed += TileBytes(dim);
         }
     }
 
     public static void Scores(
-        sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, sbyte* scores, nint scoreStride) =>
-        Run(q8, q8Stride, rows, packed, keys, dim, shift, scores, scoreStride);
+        sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, sbyte* scores, nint scoreStride)
+    {
+        switch (shift)
+        {
+            case 6:
+                Run<sbyte, Shift6>(q8, q8Stride, rows, packed, keys, dim, shift, scores, scoreStride);
+                break;
+            case 7:
+                Run<sbyte, Shift7>(q8, q8Stride, rows, packed, keys, dim, shift, scores, scoreStride);
+                break;
+            case 8:
+                Run<sbyte, Shift8>(q8, q8Stride, rows, packed, keys, dim, shift, scores, scoreStride);
+                break;
+            default:
+                Run<sbyte, AnyShift>(q8, q8Stride, rows, packed, keys, dim, shift, scores, scoreStride);
+                break;
+        }
+    }
 
     public static void Products(sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int* products, nint productStride) =>
-        Run(q8, q8Stride, rows, packed, keys, dim, 0, products, productStride);
+        Run<int, AnyShift>(q8, q8Stride, rows, packed, keys, dim, 0, products, productStride);
 
-    private static nint Chunks(int dim) => ((nint)dim + Chunk - 1) / Chunk;
+    private static nint Chunks(int dim) => Math.Max(2, ((nint)dim + Chunk - 1) / Chunk);
+
+    private static nint TileBytes(int dim) => NormBytes + (Chunks(dim) * TileChunkBytes);
 
     [SkipLocalsInit]
-    private static void Run<T>(sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, T* output, nint stride)
+    private static void Run<T, TShift>(sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, T* output, nint stride)
         where T : unmanaged
+        where TShift : struct, IScoreShiftAdvSimd
     {
-        nint tileBytes = Chunks(dim) * TileChunkBytes;
+        nint tileBytes = TileBytes(dim);
         if (tileBytes <= StackBytes)
         {
             sbyte* queries = stackalloc sbyte[(int)tileBytes];
-            Run(q8, q8Stride, rows, (sbyte*)packed, keys, dim, shift, output, stride, queries);
+            Run<T, TShift>(q8, q8Stride, rows, (sbyte*)packed, keys, dim, shift, output, stride, queries);
             return;
         }
 
         sbyte* heap = (sbyte*)NativeMemory.Alloc((nuint)tileBytes);
-        Run(q8, q8Stride, rows, (sbyte*)packed, keys, dim, shift, output, stride, heap);
+        Run<T, TShift>(q8, q8Stride, rows, (sbyte*)packed, keys, dim, shift, output, stride, heap);
         NativeMemory.Free(heap);
     }
 
     [SkipLocalsInit]
-    private static void Run<T>(
+    private static void Run<T, TShift>(
         sbyte* q8, nint q8Stride, int rows, sbyte* packed, int keys, int dim, int shift, T* output, nint stride, sbyte* queries)
         where T : unmanaged
+        where TShift : struct, IScoreShiftAdvSimd
     {
         const int TilesAtOnce = 64;
         T* part = stackalloc T[Tile * TilesAtOnce * Tile];
         nint chunks = Chunks(dim);
-        nint tileBytes = chunks * TileChunkBytes;
+        nint tileBytes = TileBytes(dim);
         int whole = keys / Tile;
         for (int row = 0; row < rows; row += Tile)
         {
             int tileRows = Math.Min(Tile, rows - row);
             T* target = output + (row * stride);
             PackTile(q8 + (row * q8Stride), q8Stride, tileRows, dim, queries);
-            bool narrow = !new ReadOnlySpan<sbyte>(queries, (int)tileBytes).Contains(sbyte.MinValue);
             if (tileRows == Tile)
             {
-                Tiles(narrow, queries, packed, whole, chunks, shift, target, stride);
+                Tiles<T, TShift>(queries, packed, whole, chunks, shift, target, stride);
             }
 
             // Tiles that stick out of the rows or of the keys are copied from where there is room for them.
             for (int tile = tileRows == Tile ? whole : 0; tile * Tile < keys; tile += TilesAtOnce)
             {
                 int partKeys = Math.Min(TilesAtOnce * Tile, keys - (tile * Tile));
-                Tiles(
-                    narrow, queries, packed + (tile * tileBytes), (partKeys + Tile - 1) / Tile, chunks, shift, part, TilesAtOnce * Tile);
+                Tiles<T, TShift>(
+                    queries, packed + (tile * tileBytes), (partKeys + Tile - 1) / Tile, chunks, shift, part, TilesAtOnce * Tile);
                 for (int r = 0; r < tileRows; r++)
                 {
                     new ReadOnlySpan<T>(part + (r * TilesAtOnce * Tile), partKeys).CopyTo(
@@ -100,146 +122,107 @@ internal static unsafe class Int8ScoresAdvSimd
         }
     }
 
-    private static void Tiles<T>(bool narrow, sbyte* queries, sbyte* keys, int tiles, nint chunks, int shift, T* output, nint stride)
+    /// <summary>One tile of rows against tiles of keys: runs of those that fit 16 bits, and of those that do not.</summary>
+    private static void Tiles<T, TShift>(sbyte* queries, sbyte* keys, int tiles, nint chunks, int shift, T* output, nint stride)
         where T : unmanaged
+        where TShift : struct, IScoreShiftAdvSimd
     {
-        if (narrow)
+        nint tileBytes = NormBytes + (chunks * TileChunkBytes);
+        sbyte* rows = queries + NormBytes;
+        while (tiles > 0)
         {
-            Tiles<T, Within127>(queries, keys, tiles, chunks, shift, output, stride);
-        }
-        else
-        {
-            Tiles<T, Within128>(queries, keys, tiles, chunks, shift, output, stride);
+            int run = Fitting(queries, keys, tiles, tileBytes);
+            WrapTiles<T, TShift>(rows, keys + NormBytes, run, chunks, shift, output, stride);
+            keys += run * tileBytes;
+            output += run * Tile;
+            tiles -= run;
+            run = 0;
+            while (run < tiles && Fitting(queries, keys + (run * tileBytes), 1, tileBytes) == 0)
+            {
+                run++;
+            }
+
+            if (run > 0)
+            {
+                if (new ReadOnlySpan<sbyte>(rows, (int)(chunks * TileChunkBytes)).Contains(sbyte.MinValue))
+                {
+                    ChunkTiles<T, Within128>(rows, keys + NormBytes, run, chunks, shift, output, stride);
+                }
+                else
+                {
+                    ChunkTiles<T, Within127>(rows, keys + NormBytes, run, chunks, shift, output, stride);
+                }
+            }
+
+            keys += run * tileBytes;
+            output += run * Tile;
+            tiles -= run;
         }
     }
 
+    /// <summary>How many of the tiles, from the first one on, have sums that fit 16 bits with these rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tiles<T, TRange>(sbyte* queries, sbyte* keys, int tiles, nint chunks, int shift, T* output, nint stride)
-        where T : unmanaged
-        where TRange : struct, IRange
+    private static int Fitting(sbyte* queries, sbyte* keys, int tiles, nint tileBytes)
     {
-        Vector128<int> right = Vector128.Create(-shift);
-        sbyte* k = keys;
-        for (int tile = 0; tile < tiles; tile++)
+        // Rows of zeros: the limit is infinite, and nothing is above it.
+        Vector128<float> limit0 = Vector128.Create(SquareLimit) / Vector128.Load((float*)queries);
+        Vector128<float> limit1 = Vector128.Create(SquareLimit) / Vector128.Load((float*)queries + 4);
+        int fitting = 0;
+        for (; fitting < tiles; fitting++, keys += tileBytes)
         {
-            Vector128<int> s00 = Vector128<int>.Zero;
-            Vector128<int> s01 = Vector128<int>.Zero;
-            Vector128<int> s02 = Vector128<int>.Zero;
-            Vector128<int> s03 = Vector128<int>.Zero;
-            Vector128<int> s10 = Vector128<int>.Zero;
-            Vector128<int> s11 = Vector128<int>.Zero;
-            Vector128<int> s12 = Vector128<int>.Zero;
-            Vector128<int> s13 = Vector128<int>.Zero;
-            Vector128<int> s20 = Vector128<int>.Zero;
-            Vector128<int> s21 = Vector128<int>.Zero;
-            Vector128<int> s22 = Vector128<int>.Zero;
-            Vector128<int> s23 = Vector128<int>.Zero;
-            Vector128<int> s30 = Vector128<int>.Zero;
-            Vector128<int> s31 = Vector128<int>.Zero;
-            Vector128<int> s32 = Vector128<int>.Zero;
-            Vector128<int> s33 = Vector128<int>.Zero;
-            sbyte* q = queries;
-            sbyte* end = queries + (chunks * TileChunkBytes);
-            for (; q < end; q += TileChunkBytes, k += TileChunkBytes)
+            Vector128<float> norm0 = Vector128.Load((float*)keys);
+            Vector128<float> norm1 = Vector128.Load((float*)keys + 4);
+            Vector128<float> above = AdvSimd.CompareGreaterThan(norm0, limit0) | AdvSimd.CompareGreaterThan(norm1, limit1);
+            if (AdvSimd.ExtractNarrowingLower(above.AsUInt32()).AsUInt64().ToScalar() != 0)
             {
-                Vector128<sbyte> k0 = Vector128.Load(k);
-                Vector128<sbyte> k1 = Vector128.Load(k + 16);
-                Vector128<sbyte> k2 = Vector128.Load(k + 32);
-                Vector128<sbyte> k3 = Vector128.Load(k + 48);
-                Vector128<sbyte> q0 = Vector128.Load(q);
-                Vector128<sbyte> q1 = Vector128.Load(q + 16);
-                Vector128<sbyte> q2 = Vector128.Load(q + 32);
-                Vector128<sbyte> q3 = Vector128.Load(q + 48);
-                s00 = Add<TRange>(s00, q0, k0);
-                s01 = Add<TRange>(s01, q0, k1);
-                s02 = Add<TRange>(s02, q0, k2);
-                s03 = Add<TRange>(s03, q0, k3);
-                s10 = Add<TRange>(s10, q1, k0);
-                s11 = Add<TRange>(s11, q1, k1);
-                s12 = Add<TRange>(s12, q1, k2);
-                s13 = Add<TRange>(s13, q1, k3);
-                s20 = Add<TRange>(s20, q2, k0);
-                s21 = Add<TRange>(s21, q2, k1);
-                s22 = Add<TRange>(s22, q2, k2);
-                s23 = Add<TRange>(s23, q2, k3);
-                s30 = Add<TRange>(s30, q3, k0);
-                s31 = Add<TRange>(s31, q3, k1);
-                s32 = Add<TRange>(s32, q3, k2);
-                s33 = Add<TRange>(s33, q3, k3);
-            }
-
-            Vector128<int> row0 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(s00, s01), AdvSimd.Arm64.AddPairwise(s02, s03));
-            Vector128<int> row1 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(s10, s11), AdvSimd.Arm64.AddPairwise(s12, s13));
-            Vector128<int> row2 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(s20, s21), AdvSimd.Arm64.AddPairwise(s22, s23));
-            Vector128<int> row3 = AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(s30, s31), AdvSimd.Arm64.AddPairwise(s32, s33));
-            T* row = output + (tile * Tile);
-            if (typeof(T) == typeof(int))
-            {
-                row0.Store((int*)row);
-                row1.Store((int*)(row + stride));
-                row2.Store((int*)(row + (2 * stride)));
-                row3.Store((int*)(row + (3 * stride)));
-            }
-            else
-            {
-                Vector128<uint> scores = Narrow(row0, row1, row2, row3, right);
-                Unsafe.WriteUnaligned(row, scores.ToScalar());
-                Unsafe.WriteUnaligned(row + stride, scores.GetElement(1));
-                Unsafe.WriteUnaligned(row + (2 * stride), scores.GetElement(2));
-                Unsafe.WriteUnaligned(row + (3 * stride), scores.GetElement(3));
+                break;
             }
         }
+
+        return fitting;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Add<TRange>(Vector128<int> sum, Vector128<sbyte> q, Vector128<sbyte> k)
-        where TRange : struct, IRange
-    {
-        Vector128<short> products = AdvSimd.MultiplyWideningLower(q.GetLower(), k.GetLower());
-        if (typeof(TRange) == typeof(Within127))
-        {
-            return AdvSimd.AddPairwiseWideningAndAdd(sum, AdvSimd.MultiplyWideningUpperAndAdd(products, q, k));
-        }
-
-        sum = AdvSimd.AddPairwiseWideningAndAdd(sum, products);
-        return AdvSimd.AddPairwiseWideningAndAdd(sum, AdvSimd.MultiplyWideningUpper(q, k));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<uint> Narrow(Vector128<int> a, Vector128<int> b, Vector128<int> c, Vector128<int> d, Vector128<int> right)
-    {
-        Vector64<short> low = AdvSimd.ExtractNarrowingSaturateLower(AdvSimd.ShiftArithmeticRounded(a, right));
-        Vector128<short> ab = AdvSimd.ExtractNarrowingSaturateUpper(low, AdvSimd.ShiftArithmeticRounded(b, right));
-        low = AdvSimd.ExtractNarrowingSaturateLower(AdvSimd.ShiftArithmeticRounded(c, right));
-        Vector128<short> cd = AdvSimd.ExtractNarrowingSaturateUpper(low, AdvSimd.ShiftArithmeticRounded(d, right));
-        return AdvSimd.ExtractNarrowingSaturateUpper(AdvSimd.ExtractNarrowingSaturateLower(ab), cd).AsUInt32();
-    }
-
-    /// <summary>[count ≤ 4, dim] to [⌈dim/16⌉][4][16].</summary>
+    /// <summary>[count ≤ 4, dim] to the sums of squares and [chunks][4][16].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackTile(sbyte* source, nint stride, int count, int dim, sbyte* packed)
     {
-        for (int d = 0; d < dim; d += Chunk)
+        Vector128<uint> max0 = Vector128<uint>.Zero;
+        Vector128<uint> max1 = Vector128<uint>.Zero;
+        nint chunks = Chunks(dim);
+        for (int row = 0; row < Tile; row++)
         {
-            int channels = Math.Min(Chunk, dim - d);
-            for (int row = 0; row < Tile; row++, packed += Chunk)
+            Vector128<uint> sum0 = Vector128<uint>.Zero;
+            Vector128<uint> sum1 = Vector128<uint>.Zero;
+            sbyte* target = packed + NormBytes + (row * Chunk);
+            int channels = row < count ? dim : 0;
+            for (int d = 0; d < chunks * Chunk; d += Chunk, target += TileChunkBytes)
             {
-                if (row < count && channels == Chunk)
+                if (d + Chunk <= channels)
                 {
-                    Vector128.Load(source + (row * stride) + d).Store(packed);
-                    continue;
+                    Vector128.Load(source + d).Store(target);
+                }
+                else
+                {
+                    Vector128<sbyte>.Zero.Store(target);
+                    for (int i = 0; d + i < channels; i++)
+                    {
+                        target[i] = source[d + i];
+                    }
                 }
 
-                Vector128<sbyte>.Zero.Store(packed);
-                for (int i = 0; row < count && i < channels; i++)
-                {
-                    packed[i] = source[(row * stride) + d + i];
-                }
+                Vector128<sbyte> x = Vector128.Load(target);
+                Vector128<short> lower = AdvSimd.MultiplyWideningLower(x.GetLower(), x.GetLower());
+                Vector128<ushort> squares = AdvSimd.MultiplyWideningUpperAndAdd(lower, x, x).AsUInt16();
+                sum0 = AdvSimd.AddWideningLower(sum0, squares.GetLower());
+                sum1 = AdvSimd.AddWideningUpper(sum1, squares);
             }
+
+            max0 = AdvSimd.Max(max0, sum0);
+            max1 = AdvSimd.Max(max1, sum1);
+            source += stride;
         }
+
+        AdvSimd.ConvertToSingle(max0).Store((float*)packed);
+        AdvSimd.ConvertToSingle(max1).Store((float*)packed + 4);
     }
-
-    private readonly struct Within127 : IRange;
-
-    private readonly struct Within128 : IRange;
 }

@@ -17,7 +17,7 @@ internal static unsafe partial class Int8ScoresDp
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows<T, TShift>(sbyte* queries, sbyte* keys, int tiles, nint groups, int shift, T* output, nint stride)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         Vector128<int> right = Vector128.Create(-shift);
         nint tileBytes = groups * 32;
@@ -114,7 +114,7 @@ internal static unsafe partial class Int8ScoresDp
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put<T, TShift>(Vector128<int> a, Vector128<int> b, Vector128<int> right, T* output)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         if (typeof(T) == typeof(int))
         {

@@ -13,7 +13,7 @@ internal static unsafe partial class Int8ScoresDp
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tiles<T, TShift>(sbyte* queries, sbyte* keys, int tiles, nint groups, int shift, T* output, nint stride)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         Vector128<int> right = Vector128.Create(-shift);
         sbyte* k = keys;
@@ -274,39 +274,5 @@ internal static unsafe partial class Int8ScoresDp
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector64<sbyte> Narrow<TShift>(Vector128<int> a, Vector128<int> b, Vector128<int> right)
-        where TShift : struct, IShift
-    {
-        Vector64<short> low;
-        Vector128<short> all;
-        if (typeof(TShift) == typeof(Shift6))
-        {
-            low = AdvSimd.ShiftRightArithmeticRoundedNarrowingSaturateLower(a, 6);
-            all = AdvSimd.ShiftRightArithmeticRoundedNarrowingSaturateUpper(low, b, 6);
-        }
-        else if (typeof(TShift) == typeof(Shift7))
-        {
-            low = AdvSimd.ShiftRightArithmeticRoundedNarrowingSaturateLower(a, 7);
-            all = AdvSimd.ShiftRightArithmeticRoundedNarrowingSaturateUpper(low, b, 7);
-        }
-        else if (typeof(TShift) == typeof(Shift8))
-        {
-            low = AdvSimd.ShiftRightArithmeticRoundedNarrowingSaturateLower(a, 8);
-            all = AdvSimd.ShiftRightArithmeticRoundedNarrowingSaturateUpper(low, b, 8);
-        }
-        else
-        {
-            low = AdvSimd.ExtractNarrowingSaturateLower(AdvSimd.ShiftArithmeticRounded(a, right));
-            all = AdvSimd.ExtractNarrowingSaturateUpper(low, AdvSimd.ShiftArithmeticRounded(b, right));
-        }
-
-        return AdvSimd.ExtractNarrowingSaturateLower(all);
-    }
-
-    private readonly struct Shift6 : IShift;
-
-    private readonly struct Shift7 : IShift;
-
-    private readonly struct Shift8 : IShift;
-
-    private readonly struct AnyShift : IShift;
+        where TShift : struct, IScoreShiftAdvSimd => AdvSimd.ExtractNarrowingSaturateLower(TShift.Narrow(a, b, right));
 }

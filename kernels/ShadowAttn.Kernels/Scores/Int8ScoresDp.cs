@@ -18,10 +18,6 @@ internal static unsafe partial class Int8ScoresDp
     /// <summary>Bytes of packed queries that live on the stack.</summary>
     private const int StackBytes = 16384;
 
-    private interface IShift
-    {
-    }
-
     public static Int8ScoresKernel Kernel => new(Tile, Tile, &PackedBytes, &Pack, &Scores, &Products);
 
     public static nint PackedBytes(int keys, int dim) => ((nint)keys + Tile - 1) / Tile * Tile * Padded(dim);
@@ -64,7 +60,7 @@ internal static unsafe partial class Int8ScoresDp
     private static void Run<T, TShift>(
         sbyte* q8, nint q8Stride, int rows, byte* packed, int keys, int dim, int shift, T* output, nint stride)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         nint tileBytes = Tile * Padded(dim);
         if (tileBytes <= StackBytes)
@@ -82,7 +78,7 @@ internal static unsafe partial class Int8ScoresDp
     private static void Run<T, TShift>(
         sbyte* q8, nint q8Stride, int rows, sbyte* packed, int keys, int dim, int shift, T* output, nint stride, sbyte* queries)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         nint groups = Padded(dim) / 4;
         int whole = keys / Tile;
@@ -114,7 +110,7 @@ internal static unsafe partial class Int8ScoresDp
     private static void PartOfTile<T, TShift>(
         sbyte* queries, int rows, sbyte* keys, int tiles, nint groups, int shift, T* output, nint stride)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         const int TilesAtOnce = 32;
         if (rows <= FewRows)
@@ -145,7 +141,7 @@ internal static unsafe partial class Int8ScoresDp
     private static void Edge<T, TShift>(
         sbyte* queries, int rows, sbyte* tile, int keys, nint groups, int shift, T* output, nint stride)
         where T : unmanaged
-        where TShift : struct, IShift
+        where TShift : struct, IScoreShiftAdvSimd
     {
         T* all = stackalloc T[Tile * Tile];
         Tiles<T, TShift>(queries, tile, 1, groups, shift, all, Tile);
