@@ -15,8 +15,9 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
     public static GatherAttentionKernel Kernel => GatherTiles<GatherAttentionAvx2>.Kernel;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Scale(float* query, int dim, float factor, float* factors, float* chunks)
+    public static void Scale(float* query, int dim, float factor, KvRows* keys, float* chunks)
     {
+        float* factors = keys->Format == KvFormat.Q16 ? keys->Scales : null;
         Vector256<float> all = Vector256.Create(factor);
         for (int d = 0; d < ((dim + 15) & ~15); d += 8)
         {
@@ -64,8 +65,9 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Finish(float* sums, int dim, float factor, float* factors, float tail, float* tailValue, float* output)
+    public static void Finish(float* sums, int dim, float factor, KvRows* values, float tail, float* tailValue, float* output)
     {
+        float* factors = values->Format == KvFormat.Q16 ? values->Scales : null;
         Vector256<float> all = Vector256.Create(factor);
         Vector256<float> tails = Vector256.Create(tail);
         for (int d = 0; d < dim; d += 8)

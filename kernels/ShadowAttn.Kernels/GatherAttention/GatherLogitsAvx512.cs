@@ -15,16 +15,14 @@ internal static unsafe class GatherLogitsAvx512
 {
     private const int Ahead = 8;
 
-    /// <summary>
-    /// The logits of the next <paramref name="counts"/> entries of each list, added to what is there when <paramref name="add"/>; writes up to 3 (shared)
-    /// or 7 entries behind each result.
-    /// </summary>
+    /// <summary>q0·k and q1·k of the listed keys, added to what is there when <paramref name="add"/>; writes up to 3 entries behind each result.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TBlocks, TLoad>(GatherState* s, float* queries, byte* keys, nint stride, SplitCounts* counts, int rest, bool add)
+    public static void Pair<TBlocks, TLoad>(
+        float* queries, byte* keys, nint stride, int* list, int count, float* logits0, float* logits1, int rest, bool add)
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad
     {
-        Vector512<int> part = LaneMasks.First512(rest);
+        Vector512<int> part = TLoad.Mask(rest);
         Vector512<float> q0 = TBlocks.Count > 0 ? Vector512.Load(queries + 0) : default;
         Vector512<float> r0 = TBlocks.Count > 0 ? Vector512.Load(queries + 16) : default;
         Vector512<float> q1 = TBlocks.Count > 1 ? Vector512.Load(queries + 32) : default;
@@ -45,280 +43,276 @@ internal static unsafe class GatherLogitsAvx512
         Vector512<float> r8 = TBlocks.Count > 8 ? Vector512.Load(queries + 272) : default;
         Vector512<float> q9 = TBlocks.Count > 9 ? Vector512.Load(queries + 288) : default;
         Vector512<float> r9 = TBlocks.Count > 9 ? Vector512.Load(queries + 304) : default;
-
-        int* list = s->Both;
-        float* logits0 = s->Weights0;
-        float* logits1 = s->Weights1;
-        for (nint i = 0; i < counts->Both; i += 4)
+        for (nint i = 0; i < count; i += 4)
         {
             byte* k0 = keys + (list[i + 0] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 0] * stride));
-            Vector512<float> x0 = Load<TBlocks, TLoad>(k0, part);
+            Vector512<float> x0 = TLoad.Chunk(k0, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a0 = q0 * x0;
             Vector512<float> b0 = r0 * x0;
             if (TBlocks.Count > 1)
             {
-                x0 = TLoad.Load(k0 + (16 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 1, TBlocks.PartFrom <= 1, part);
                 a0 = Avx512F.FusedMultiplyAdd(q1, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r1, x0, b0);
             }
 
             if (TBlocks.Count > 2)
             {
-                x0 = TLoad.Load(k0 + (32 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 2, TBlocks.PartFrom <= 2, part);
                 a0 = Avx512F.FusedMultiplyAdd(q2, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r2, x0, b0);
             }
 
             if (TBlocks.Count > 3)
             {
-                x0 = TLoad.Load(k0 + (48 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 3, TBlocks.PartFrom <= 3, part);
                 a0 = Avx512F.FusedMultiplyAdd(q3, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r3, x0, b0);
             }
 
             if (TBlocks.Count > 4)
             {
-                x0 = TLoad.Load(k0 + (64 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 4, TBlocks.PartFrom <= 4, part);
                 a0 = Avx512F.FusedMultiplyAdd(q4, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r4, x0, b0);
             }
 
             if (TBlocks.Count > 5)
             {
-                x0 = TLoad.Load(k0 + (80 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 5, TBlocks.PartFrom <= 5, part);
                 a0 = Avx512F.FusedMultiplyAdd(q5, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r5, x0, b0);
             }
 
             if (TBlocks.Count > 6)
             {
-                x0 = TLoad.Load(k0 + (96 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 6, TBlocks.PartFrom <= 6, part);
                 a0 = Avx512F.FusedMultiplyAdd(q6, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r6, x0, b0);
             }
 
             if (TBlocks.Count > 7)
             {
-                x0 = TLoad.Load(k0 + (112 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 7, TBlocks.PartFrom <= 7, part);
                 a0 = Avx512F.FusedMultiplyAdd(q7, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r7, x0, b0);
             }
 
             if (TBlocks.Count > 8)
             {
-                x0 = TLoad.Load(k0 + (128 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 8, TBlocks.PartFrom <= 8, part);
                 a0 = Avx512F.FusedMultiplyAdd(q8, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r8, x0, b0);
             }
 
             if (TBlocks.Count > 9)
             {
-                x0 = TLoad.Load(k0 + (144 * TLoad.Bytes));
+                x0 = TLoad.Chunk(k0, 9, TBlocks.PartFrom <= 9, part);
                 a0 = Avx512F.FusedMultiplyAdd(q9, x0, a0);
                 b0 = Avx512F.FusedMultiplyAdd(r9, x0, b0);
             }
 
             byte* k1 = keys + (list[i + 1] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
-            Vector512<float> x1 = Load<TBlocks, TLoad>(k1, part);
+            Vector512<float> x1 = TLoad.Chunk(k1, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a1 = q0 * x1;
             Vector512<float> b1 = r0 * x1;
             if (TBlocks.Count > 1)
             {
-                x1 = TLoad.Load(k1 + (16 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 1, TBlocks.PartFrom <= 1, part);
                 a1 = Avx512F.FusedMultiplyAdd(q1, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r1, x1, b1);
             }
 
             if (TBlocks.Count > 2)
             {
-                x1 = TLoad.Load(k1 + (32 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 2, TBlocks.PartFrom <= 2, part);
                 a1 = Avx512F.FusedMultiplyAdd(q2, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r2, x1, b1);
             }
 
             if (TBlocks.Count > 3)
             {
-                x1 = TLoad.Load(k1 + (48 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 3, TBlocks.PartFrom <= 3, part);
                 a1 = Avx512F.FusedMultiplyAdd(q3, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r3, x1, b1);
             }
 
             if (TBlocks.Count > 4)
             {
-                x1 = TLoad.Load(k1 + (64 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 4, TBlocks.PartFrom <= 4, part);
                 a1 = Avx512F.FusedMultiplyAdd(q4, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r4, x1, b1);
             }
 
             if (TBlocks.Count > 5)
             {
-                x1 = TLoad.Load(k1 + (80 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 5, TBlocks.PartFrom <= 5, part);
                 a1 = Avx512F.FusedMultiplyAdd(q5, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r5, x1, b1);
             }
 
             if (TBlocks.Count > 6)
             {
-                x1 = TLoad.Load(k1 + (96 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 6, TBlocks.PartFrom <= 6, part);
                 a1 = Avx512F.FusedMultiplyAdd(q6, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r6, x1, b1);
             }
 
             if (TBlocks.Count > 7)
             {
-                x1 = TLoad.Load(k1 + (112 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 7, TBlocks.PartFrom <= 7, part);
                 a1 = Avx512F.FusedMultiplyAdd(q7, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r7, x1, b1);
             }
 
             if (TBlocks.Count > 8)
             {
-                x1 = TLoad.Load(k1 + (128 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 8, TBlocks.PartFrom <= 8, part);
                 a1 = Avx512F.FusedMultiplyAdd(q8, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r8, x1, b1);
             }
 
             if (TBlocks.Count > 9)
             {
-                x1 = TLoad.Load(k1 + (144 * TLoad.Bytes));
+                x1 = TLoad.Chunk(k1, 9, TBlocks.PartFrom <= 9, part);
                 a1 = Avx512F.FusedMultiplyAdd(q9, x1, a1);
                 b1 = Avx512F.FusedMultiplyAdd(r9, x1, b1);
             }
 
             byte* k2 = keys + (list[i + 2] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
-            Vector512<float> x2 = Load<TBlocks, TLoad>(k2, part);
+            Vector512<float> x2 = TLoad.Chunk(k2, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a2 = q0 * x2;
             Vector512<float> b2 = r0 * x2;
             if (TBlocks.Count > 1)
             {
-                x2 = TLoad.Load(k2 + (16 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 1, TBlocks.PartFrom <= 1, part);
                 a2 = Avx512F.FusedMultiplyAdd(q1, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r1, x2, b2);
             }
 
             if (TBlocks.Count > 2)
             {
-                x2 = TLoad.Load(k2 + (32 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 2, TBlocks.PartFrom <= 2, part);
                 a2 = Avx512F.FusedMultiplyAdd(q2, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r2, x2, b2);
             }
 
             if (TBlocks.Count > 3)
             {
-                x2 = TLoad.Load(k2 + (48 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 3, TBlocks.PartFrom <= 3, part);
                 a2 = Avx512F.FusedMultiplyAdd(q3, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r3, x2, b2);
             }
 
             if (TBlocks.Count > 4)
             {
-                x2 = TLoad.Load(k2 + (64 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 4, TBlocks.PartFrom <= 4, part);
                 a2 = Avx512F.FusedMultiplyAdd(q4, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r4, x2, b2);
             }
 
             if (TBlocks.Count > 5)
             {
-                x2 = TLoad.Load(k2 + (80 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 5, TBlocks.PartFrom <= 5, part);
                 a2 = Avx512F.FusedMultiplyAdd(q5, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r5, x2, b2);
             }
 
             if (TBlocks.Count > 6)
             {
-                x2 = TLoad.Load(k2 + (96 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 6, TBlocks.PartFrom <= 6, part);
                 a2 = Avx512F.FusedMultiplyAdd(q6, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r6, x2, b2);
             }
 
             if (TBlocks.Count > 7)
             {
-                x2 = TLoad.Load(k2 + (112 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 7, TBlocks.PartFrom <= 7, part);
                 a2 = Avx512F.FusedMultiplyAdd(q7, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r7, x2, b2);
             }
 
             if (TBlocks.Count > 8)
             {
-                x2 = TLoad.Load(k2 + (128 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 8, TBlocks.PartFrom <= 8, part);
                 a2 = Avx512F.FusedMultiplyAdd(q8, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r8, x2, b2);
             }
 
             if (TBlocks.Count > 9)
             {
-                x2 = TLoad.Load(k2 + (144 * TLoad.Bytes));
+                x2 = TLoad.Chunk(k2, 9, TBlocks.PartFrom <= 9, part);
                 a2 = Avx512F.FusedMultiplyAdd(q9, x2, a2);
                 b2 = Avx512F.FusedMultiplyAdd(r9, x2, b2);
             }
 
             byte* k3 = keys + (list[i + 3] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
-            Vector512<float> x3 = Load<TBlocks, TLoad>(k3, part);
+            Vector512<float> x3 = TLoad.Chunk(k3, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a3 = q0 * x3;
             Vector512<float> b3 = r0 * x3;
             if (TBlocks.Count > 1)
             {
-                x3 = TLoad.Load(k3 + (16 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 1, TBlocks.PartFrom <= 1, part);
                 a3 = Avx512F.FusedMultiplyAdd(q1, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r1, x3, b3);
             }
 
             if (TBlocks.Count > 2)
             {
-                x3 = TLoad.Load(k3 + (32 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 2, TBlocks.PartFrom <= 2, part);
                 a3 = Avx512F.FusedMultiplyAdd(q2, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r2, x3, b3);
             }
 
             if (TBlocks.Count > 3)
             {
-                x3 = TLoad.Load(k3 + (48 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 3, TBlocks.PartFrom <= 3, part);
                 a3 = Avx512F.FusedMultiplyAdd(q3, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r3, x3, b3);
             }
 
             if (TBlocks.Count > 4)
             {
-                x3 = TLoad.Load(k3 + (64 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 4, TBlocks.PartFrom <= 4, part);
                 a3 = Avx512F.FusedMultiplyAdd(q4, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r4, x3, b3);
             }
 
             if (TBlocks.Count > 5)
             {
-                x3 = TLoad.Load(k3 + (80 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 5, TBlocks.PartFrom <= 5, part);
                 a3 = Avx512F.FusedMultiplyAdd(q5, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r5, x3, b3);
             }
 
             if (TBlocks.Count > 6)
             {
-                x3 = TLoad.Load(k3 + (96 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 6, TBlocks.PartFrom <= 6, part);
                 a3 = Avx512F.FusedMultiplyAdd(q6, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r6, x3, b3);
             }
 
             if (TBlocks.Count > 7)
             {
-                x3 = TLoad.Load(k3 + (112 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 7, TBlocks.PartFrom <= 7, part);
                 a3 = Avx512F.FusedMultiplyAdd(q7, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r7, x3, b3);
             }
 
             if (TBlocks.Count > 8)
             {
-                x3 = TLoad.Load(k3 + (128 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 8, TBlocks.PartFrom <= 8, part);
                 a3 = Avx512F.FusedMultiplyAdd(q8, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r8, x3, b3);
             }
 
             if (TBlocks.Count > 9)
             {
-                x3 = TLoad.Load(k3 + (144 * TLoad.Bytes));
+                x3 = TLoad.Chunk(k3, 9, TBlocks.PartFrom <= 9, part);
                 a3 = Avx512F.FusedMultiplyAdd(q9, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r9, x3, b3);
             }
@@ -335,247 +329,161 @@ internal static unsafe class GatherLogitsAvx512
             sums0.Store(logits0 + i);
             sums1.Store(logits1 + i);
         }
+    }
 
-        list = s->First;
-        logits0 = s->FirstWeights;
-        for (nint i = 0; i < counts->First; i += 8)
+    /// <summary>q·k of the listed keys, added to what is there when <paramref name="add"/>; writes up to 7 entries behind the result.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void One<TBlocks, TLoad>(float* query, byte* keys, nint stride, int* list, int count, float* logits, int rest, bool add)
+        where TBlocks : struct, IBlockCount
+        where TLoad : struct, IKvLoad
+    {
+        Vector512<int> part = TLoad.Mask(rest);
+        Vector512<float> q0 = TBlocks.Count > 0 ? Vector512.Load(query + 0) : default;
+        Vector512<float> q1 = TBlocks.Count > 1 ? Vector512.Load(query + 32) : default;
+        Vector512<float> q2 = TBlocks.Count > 2 ? Vector512.Load(query + 64) : default;
+        Vector512<float> q3 = TBlocks.Count > 3 ? Vector512.Load(query + 96) : default;
+        Vector512<float> q4 = TBlocks.Count > 4 ? Vector512.Load(query + 128) : default;
+        Vector512<float> q5 = TBlocks.Count > 5 ? Vector512.Load(query + 160) : default;
+        Vector512<float> q6 = TBlocks.Count > 6 ? Vector512.Load(query + 192) : default;
+        Vector512<float> q7 = TBlocks.Count > 7 ? Vector512.Load(query + 224) : default;
+        Vector512<float> q8 = TBlocks.Count > 8 ? Vector512.Load(query + 256) : default;
+        Vector512<float> q9 = TBlocks.Count > 9 ? Vector512.Load(query + 288) : default;
+        for (nint i = 0; i < count; i += 8)
         {
             byte* k0 = keys + (list[i + 0] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 0] * stride));
-            Vector512<float> a0 = q0 * Load<TBlocks, TLoad>(k0, part);
-            a0 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k0 + (16 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k0 + (32 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k0 + (48 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k0 + (64 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k0 + (80 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k0 + (96 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k0 + (112 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k0 + (128 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k0 + (144 * TLoad.Bytes)), a0) : a0;
+            Vector512<float> a0 = q0 * TLoad.Chunk(k0, 0, TBlocks.PartFrom <= 0, part);
+            a0 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k0, 1, TBlocks.PartFrom <= 1, part), a0) : a0;
+            a0 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k0, 2, TBlocks.PartFrom <= 2, part), a0) : a0;
+            a0 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k0, 3, TBlocks.PartFrom <= 3, part), a0) : a0;
+            a0 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k0, 4, TBlocks.PartFrom <= 4, part), a0) : a0;
+            a0 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k0, 5, TBlocks.PartFrom <= 5, part), a0) : a0;
+            a0 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k0, 6, TBlocks.PartFrom <= 6, part), a0) : a0;
+            a0 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k0, 7, TBlocks.PartFrom <= 7, part), a0) : a0;
+            a0 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k0, 8, TBlocks.PartFrom <= 8, part), a0) : a0;
+            a0 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k0, 9, TBlocks.PartFrom <= 9, part), a0) : a0;
 
             byte* k1 = keys + (list[i + 1] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
-            Vector512<float> a1 = q0 * Load<TBlocks, TLoad>(k1, part);
-            a1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k1 + (16 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k1 + (32 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k1 + (48 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k1 + (64 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k1 + (80 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k1 + (96 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k1 + (112 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k1 + (128 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k1 + (144 * TLoad.Bytes)), a1) : a1;
+            Vector512<float> a1 = q0 * TLoad.Chunk(k1, 0, TBlocks.PartFrom <= 0, part);
+            a1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k1, 1, TBlocks.PartFrom <= 1, part), a1) : a1;
+            a1 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k1, 2, TBlocks.PartFrom <= 2, part), a1) : a1;
+            a1 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k1, 3, TBlocks.PartFrom <= 3, part), a1) : a1;
+            a1 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k1, 4, TBlocks.PartFrom <= 4, part), a1) : a1;
+            a1 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k1, 5, TBlocks.PartFrom <= 5, part), a1) : a1;
+            a1 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k1, 6, TBlocks.PartFrom <= 6, part), a1) : a1;
+            a1 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k1, 7, TBlocks.PartFrom <= 7, part), a1) : a1;
+            a1 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k1, 8, TBlocks.PartFrom <= 8, part), a1) : a1;
+            a1 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k1, 9, TBlocks.PartFrom <= 9, part), a1) : a1;
 
             byte* k2 = keys + (list[i + 2] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
-            Vector512<float> a2 = q0 * Load<TBlocks, TLoad>(k2, part);
-            a2 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k2 + (16 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k2 + (32 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k2 + (48 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k2 + (64 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k2 + (80 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k2 + (96 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k2 + (112 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k2 + (128 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k2 + (144 * TLoad.Bytes)), a2) : a2;
+            Vector512<float> a2 = q0 * TLoad.Chunk(k2, 0, TBlocks.PartFrom <= 0, part);
+            a2 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k2, 1, TBlocks.PartFrom <= 1, part), a2) : a2;
+            a2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k2, 2, TBlocks.PartFrom <= 2, part), a2) : a2;
+            a2 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k2, 3, TBlocks.PartFrom <= 3, part), a2) : a2;
+            a2 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k2, 4, TBlocks.PartFrom <= 4, part), a2) : a2;
+            a2 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k2, 5, TBlocks.PartFrom <= 5, part), a2) : a2;
+            a2 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k2, 6, TBlocks.PartFrom <= 6, part), a2) : a2;
+            a2 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k2, 7, TBlocks.PartFrom <= 7, part), a2) : a2;
+            a2 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k2, 8, TBlocks.PartFrom <= 8, part), a2) : a2;
+            a2 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k2, 9, TBlocks.PartFrom <= 9, part), a2) : a2;
 
             byte* k3 = keys + (list[i + 3] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
-            Vector512<float> a3 = q0 * Load<TBlocks, TLoad>(k3, part);
-            a3 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k3 + (16 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k3 + (32 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k3 + (48 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k3 + (64 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k3 + (80 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k3 + (96 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k3 + (112 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k3 + (128 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k3 + (144 * TLoad.Bytes)), a3) : a3;
+            Vector512<float> a3 = q0 * TLoad.Chunk(k3, 0, TBlocks.PartFrom <= 0, part);
+            a3 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k3, 1, TBlocks.PartFrom <= 1, part), a3) : a3;
+            a3 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k3, 2, TBlocks.PartFrom <= 2, part), a3) : a3;
+            a3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k3, 3, TBlocks.PartFrom <= 3, part), a3) : a3;
+            a3 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k3, 4, TBlocks.PartFrom <= 4, part), a3) : a3;
+            a3 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k3, 5, TBlocks.PartFrom <= 5, part), a3) : a3;
+            a3 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k3, 6, TBlocks.PartFrom <= 6, part), a3) : a3;
+            a3 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k3, 7, TBlocks.PartFrom <= 7, part), a3) : a3;
+            a3 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k3, 8, TBlocks.PartFrom <= 8, part), a3) : a3;
+            a3 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k3, 9, TBlocks.PartFrom <= 9, part), a3) : a3;
 
             byte* k4 = keys + (list[i + 4] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 4] * stride));
-            Vector512<float> a4 = q0 * Load<TBlocks, TLoad>(k4, part);
-            a4 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k4 + (16 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k4 + (32 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k4 + (48 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k4 + (64 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k4 + (80 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k4 + (96 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k4 + (112 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k4 + (128 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k4 + (144 * TLoad.Bytes)), a4) : a4;
+            Vector512<float> a4 = q0 * TLoad.Chunk(k4, 0, TBlocks.PartFrom <= 0, part);
+            a4 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k4, 1, TBlocks.PartFrom <= 1, part), a4) : a4;
+            a4 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k4, 2, TBlocks.PartFrom <= 2, part), a4) : a4;
+            a4 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k4, 3, TBlocks.PartFrom <= 3, part), a4) : a4;
+            a4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k4, 4, TBlocks.PartFrom <= 4, part), a4) : a4;
+            a4 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k4, 5, TBlocks.PartFrom <= 5, part), a4) : a4;
+            a4 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k4, 6, TBlocks.PartFrom <= 6, part), a4) : a4;
+            a4 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k4, 7, TBlocks.PartFrom <= 7, part), a4) : a4;
+            a4 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k4, 8, TBlocks.PartFrom <= 8, part), a4) : a4;
+            a4 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k4, 9, TBlocks.PartFrom <= 9, part), a4) : a4;
 
             byte* k5 = keys + (list[i + 5] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 5] * stride));
-            Vector512<float> a5 = q0 * Load<TBlocks, TLoad>(k5, part);
-            a5 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k5 + (16 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k5 + (32 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k5 + (48 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k5 + (64 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k5 + (80 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k5 + (96 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k5 + (112 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k5 + (128 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k5 + (144 * TLoad.Bytes)), a5) : a5;
+            Vector512<float> a5 = q0 * TLoad.Chunk(k5, 0, TBlocks.PartFrom <= 0, part);
+            a5 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k5, 1, TBlocks.PartFrom <= 1, part), a5) : a5;
+            a5 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k5, 2, TBlocks.PartFrom <= 2, part), a5) : a5;
+            a5 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k5, 3, TBlocks.PartFrom <= 3, part), a5) : a5;
+            a5 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k5, 4, TBlocks.PartFrom <= 4, part), a5) : a5;
+            a5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k5, 5, TBlocks.PartFrom <= 5, part), a5) : a5;
+            a5 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k5, 6, TBlocks.PartFrom <= 6, part), a5) : a5;
+            a5 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k5, 7, TBlocks.PartFrom <= 7, part), a5) : a5;
+            a5 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k5, 8, TBlocks.PartFrom <= 8, part), a5) : a5;
+            a5 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k5, 9, TBlocks.PartFrom <= 9, part), a5) : a5;
 
             byte* k6 = keys + (list[i + 6] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 6] * stride));
-            Vector512<float> a6 = q0 * Load<TBlocks, TLoad>(k6, part);
-            a6 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k6 + (16 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k6 + (32 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k6 + (48 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k6 + (64 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k6 + (80 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k6 + (96 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k6 + (112 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k6 + (128 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k6 + (144 * TLoad.Bytes)), a6) : a6;
+            Vector512<float> a6 = q0 * TLoad.Chunk(k6, 0, TBlocks.PartFrom <= 0, part);
+            a6 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k6, 1, TBlocks.PartFrom <= 1, part), a6) : a6;
+            a6 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k6, 2, TBlocks.PartFrom <= 2, part), a6) : a6;
+            a6 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k6, 3, TBlocks.PartFrom <= 3, part), a6) : a6;
+            a6 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k6, 4, TBlocks.PartFrom <= 4, part), a6) : a6;
+            a6 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k6, 5, TBlocks.PartFrom <= 5, part), a6) : a6;
+            a6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k6, 6, TBlocks.PartFrom <= 6, part), a6) : a6;
+            a6 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k6, 7, TBlocks.PartFrom <= 7, part), a6) : a6;
+            a6 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k6, 8, TBlocks.PartFrom <= 8, part), a6) : a6;
+            a6 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k6, 9, TBlocks.PartFrom <= 9, part), a6) : a6;
 
             byte* k7 = keys + (list[i + 7] * stride);
             Sse.Prefetch0(keys + (list[i + Ahead + 7] * stride));
-            Vector512<float> a7 = q0 * Load<TBlocks, TLoad>(k7, part);
-            a7 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Load(k7 + (16 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Load(k7 + (32 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Load(k7 + (48 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Load(k7 + (64 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Load(k7 + (80 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Load(k7 + (96 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Load(k7 + (112 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Load(k7 + (128 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Load(k7 + (144 * TLoad.Bytes)), a7) : a7;
+            Vector512<float> a7 = q0 * TLoad.Chunk(k7, 0, TBlocks.PartFrom <= 0, part);
+            a7 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k7, 1, TBlocks.PartFrom <= 1, part), a7) : a7;
+            a7 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k7, 2, TBlocks.PartFrom <= 2, part), a7) : a7;
+            a7 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(q3, TLoad.Chunk(k7, 3, TBlocks.PartFrom <= 3, part), a7) : a7;
+            a7 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(q4, TLoad.Chunk(k7, 4, TBlocks.PartFrom <= 4, part), a7) : a7;
+            a7 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(q5, TLoad.Chunk(k7, 5, TBlocks.PartFrom <= 5, part), a7) : a7;
+            a7 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(q6, TLoad.Chunk(k7, 6, TBlocks.PartFrom <= 6, part), a7) : a7;
+            a7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(q7, TLoad.Chunk(k7, 7, TBlocks.PartFrom <= 7, part), a7) : a7;
+            a7 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(q8, TLoad.Chunk(k7, 8, TBlocks.PartFrom <= 8, part), a7) : a7;
+            a7 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k7, 9, TBlocks.PartFrom <= 9, part), a7) : a7;
 
             Vector256<float> sums = Sum8(a0, a1, a2, a3, a4, a5, a6, a7);
             if (add)
             {
-                sums += Vector256.Load(logits0 + i);
+                sums += Vector256.Load(logits + i);
             }
 
-            sums.Store(logits0 + i);
-        }
-
-        list = s->Second;
-        logits0 = s->SecondWeights;
-        for (nint i = 0; i < counts->Second; i += 8)
-        {
-            byte* k0 = keys + (list[i + 0] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 0] * stride));
-            Vector512<float> a0 = r0 * Load<TBlocks, TLoad>(k0, part);
-            a0 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k0 + (16 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k0 + (32 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k0 + (48 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k0 + (64 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k0 + (80 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k0 + (96 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k0 + (112 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k0 + (128 * TLoad.Bytes)), a0) : a0;
-            a0 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k0 + (144 * TLoad.Bytes)), a0) : a0;
-
-            byte* k1 = keys + (list[i + 1] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
-            Vector512<float> a1 = r0 * Load<TBlocks, TLoad>(k1, part);
-            a1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k1 + (16 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k1 + (32 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k1 + (48 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k1 + (64 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k1 + (80 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k1 + (96 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k1 + (112 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k1 + (128 * TLoad.Bytes)), a1) : a1;
-            a1 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k1 + (144 * TLoad.Bytes)), a1) : a1;
-
-            byte* k2 = keys + (list[i + 2] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
-            Vector512<float> a2 = r0 * Load<TBlocks, TLoad>(k2, part);
-            a2 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k2 + (16 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k2 + (32 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k2 + (48 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k2 + (64 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k2 + (80 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k2 + (96 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k2 + (112 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k2 + (128 * TLoad.Bytes)), a2) : a2;
-            a2 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k2 + (144 * TLoad.Bytes)), a2) : a2;
-
-            byte* k3 = keys + (list[i + 3] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
-            Vector512<float> a3 = r0 * Load<TBlocks, TLoad>(k3, part);
-            a3 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k3 + (16 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k3 + (32 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k3 + (48 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k3 + (64 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k3 + (80 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k3 + (96 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k3 + (112 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k3 + (128 * TLoad.Bytes)), a3) : a3;
-            a3 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k3 + (144 * TLoad.Bytes)), a3) : a3;
-
-            byte* k4 = keys + (list[i + 4] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 4] * stride));
-            Vector512<float> a4 = r0 * Load<TBlocks, TLoad>(k4, part);
-            a4 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k4 + (16 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k4 + (32 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k4 + (48 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k4 + (64 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k4 + (80 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k4 + (96 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k4 + (112 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k4 + (128 * TLoad.Bytes)), a4) : a4;
-            a4 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k4 + (144 * TLoad.Bytes)), a4) : a4;
-
-            byte* k5 = keys + (list[i + 5] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 5] * stride));
-            Vector512<float> a5 = r0 * Load<TBlocks, TLoad>(k5, part);
-            a5 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k5 + (16 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k5 + (32 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k5 + (48 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k5 + (64 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k5 + (80 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k5 + (96 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k5 + (112 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k5 + (128 * TLoad.Bytes)), a5) : a5;
-            a5 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k5 + (144 * TLoad.Bytes)), a5) : a5;
-
-            byte* k6 = keys + (list[i + 6] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 6] * stride));
-            Vector512<float> a6 = r0 * Load<TBlocks, TLoad>(k6, part);
-            a6 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k6 + (16 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k6 + (32 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k6 + (48 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k6 + (64 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k6 + (80 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k6 + (96 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k6 + (112 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k6 + (128 * TLoad.Bytes)), a6) : a6;
-            a6 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k6 + (144 * TLoad.Bytes)), a6) : a6;
-
-            byte* k7 = keys + (list[i + 7] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 7] * stride));
-            Vector512<float> a7 = r0 * Load<TBlocks, TLoad>(k7, part);
-            a7 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(r1, TLoad.Load(k7 + (16 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(r2, TLoad.Load(k7 + (32 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(r3, TLoad.Load(k7 + (48 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(r4, TLoad.Load(k7 + (64 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(r5, TLoad.Load(k7 + (80 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(r6, TLoad.Load(k7 + (96 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(r7, TLoad.Load(k7 + (112 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(r8, TLoad.Load(k7 + (128 * TLoad.Bytes)), a7) : a7;
-            a7 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(r9, TLoad.Load(k7 + (144 * TLoad.Bytes)), a7) : a7;
-
-            Vector256<float> sums = Sum8(a0, a1, a2, a3, a4, a5, a6, a7);
-            if (add)
-            {
-                sums += Vector256.Load(logits0 + i);
-            }
-
-            sums.Store(logits0 + i);
+            sums.Store(logits + i);
         }
     }
 
-    /// <summary>The first chunk of a key; only <paramref name="part"/> of it in the block behind the last whole chunk.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Load<TBlocks, TLoad>(byte* key, Vector512<int> part)
+    /// <summary>All three lists of a pair: the next <paramref name="counts"/> entries of each.</summary>
+    public static void Run<TBlocks, TLoad>(GatherState* s, float* queries, byte* keys, nint stride, SplitCounts* counts, int rest, bool add)
         where TBlocks : struct, IBlockCount
-        where TLoad : struct, IKvLoad => TBlocks.Masked ? TLoad.LoadPart(key, part) : TLoad.Load(key);
+        where TLoad : struct, IKvLoad
+    {
+        if (counts->Both != 0)
+        {
+            Pair<TBlocks, TLoad>(queries, keys, stride, s->Both, counts->Both, s->Weights0, s->Weights1, rest, add);
+        }
+
+        if (counts->First != 0)
+        {
+            One<TBlocks, TLoad>(queries, keys, stride, s->First, counts->First, s->FirstWeights, rest, add);
+        }
+
+        if (counts->Second != 0)
+        {
+            One<TBlocks, TLoad>(queries + 16, keys, stride, s->Second, counts->Second, s->SecondWeights, rest, add);
+        }
+    }
 
     /// <summary>The sums of 8 registers, in order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

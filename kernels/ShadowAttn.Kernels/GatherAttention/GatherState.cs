@@ -54,7 +54,7 @@ internal unsafe struct GatherState
         s->Blocks = pair || counts.Both == 0 ? Math.Max(a->Blocks, 1) : 1;
         s->Counts = pair ? counts : new SplitCounts { First = counts.Both + counts.First };
         s->Done = default;
-        int padded = (a->Dim + 15) & ~15;
+        int padded = (a->Dim + 31) & ~31;
         s->Queries = a->Scratch + StateFloats;
         s->Sums0 = s->Queries + (2 * padded);
         s->Sums1 = s->Sums0 + padded;

@@ -5,8 +5,8 @@ namespace ShadowAttn.Kernels;
 /// <summary>The instruction set's part of <see cref="GatherTiles{TSteps}"/>.</summary>
 internal unsafe interface IGatherSteps
 {
-    /// <summary>chunks = query·factor·factors in chunks of 16 channels, 32 elements apart, 0 behind dim; <paramref name="factors"/> null for ones.</summary>
-    static abstract void Scale(float* query, int dim, float factor, float* factors, float* chunks);
+    /// <summary>chunks = query·factor·q16's scales, 32 elements apart, in the order in which a load gives the channels of <paramref name="keys"/>, 0 behind dim.</summary>
+    static abstract void Scale(float* query, int dim, float factor, KvRows* keys, float* chunks);
 
     /// <summary>The logits of the next <paramref name="counts"/> keys of each list, without the format's factor.</summary>
     static abstract void Keys(GatherArguments* a, GatherState* s, SplitCounts* counts);
@@ -23,8 +23,8 @@ internal unsafe interface IGatherSteps
     /// <summary>Adds the next <paramref name="counts"/> weighted values of each list to the sums.</summary>
     static abstract void Values(GatherArguments* a, GatherState* s, SplitCounts* counts);
 
-    /// <summary>output = sums·factor·factors + tail·tailValue; <paramref name="factors"/> null for ones, <paramref name="tailValue"/> null for none.</summary>
-    static abstract void Finish(float* sums, int dim, float factor, float* factors, float tail, float* tailValue, float* output);
+    /// <summary>output = sums·factor·q16's scales + tail·tailValue, in the natural order; <paramref name="tailValue"/> null for none.</summary>
+    static abstract void Finish(float* sums, int dim, float factor, KvRows* values, float tail, float* tailValue, float* output);
 }
 
 /// <summary>
@@ -35,8 +35,11 @@ internal unsafe interface IGatherSteps
 internal static unsafe class GatherTiles<TSteps>
     where TSteps : struct, IGatherSteps
 {
-    /// <summary>Rows of a block of keys, in bytes: they stay in the second-level cache while all pairs of a tile read them.</summary>
-    private const int BlockBytes = 128 << 10;
+    /// <summary>
+    /// Rows of a block of keys, in bytes: half of a second-level cache of 1 MB. Blocks that fit the first level save no time, measured: what a pair keeps of
+    /// so few keys is too little for the cost of a step.
+    /// </summary>
+    private const int BlockBytes = 512 << 10;
 
     /// <summary>fp16 comes out of a load as 2^-112 times its value; the queries and weights get half of what makes up for it, so that neither overflows.</summary>
     private const float HalfFactor = 1UL << 56;
@@ -87,9 +90,8 @@ internal static unsafe class GatherTiles<TSteps>
     {
         GatherState* s = GatherState.Begin(a);
         float factor = a->Keys.Format == KvFormat.F16 ? a->Scale * HalfFactor : a->Scale;
-        float* factors = a->Keys.Format == KvFormat.Q16 ? a->Keys.Scales : null;
-        TSteps.Scale(a->Row0.Query, a->Dim, factor, factors, s->Queries);
-        TSteps.Scale(a->Row1.Query is null ? a->Row0.Query : a->Row1.Query, a->Dim, factor, factors, s->Queries + 16);
+        TSteps.Scale(a->Row0.Query, a->Dim, factor, &a->Keys, s->Queries);
+        TSteps.Scale(a->Row1.Query is null ? a->Row0.Query : a->Row1.Query, a->Dim, factor, &a->Keys, s->Queries + 16);
         return s->Blocks;
     }
 
@@ -169,7 +171,7 @@ internal static unsafe class GatherTiles<TSteps>
     }
 
     private static void Finish(GatherArguments* a, float* sums, float factor, float tail, GatherRow* row) => TSteps.Finish(
-        sums, a->Dim, factor, a->Values.Format == KvFormat.Q16 ? a->Values.Scales : null, tail, tail == 0 ? null : row->TailValue, row->Output);
+        sums, a->Dim, factor, &a->Values, tail, tail == 0 ? null : row->TailValue, row->Output);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static SplitCounts End(GatherArguments* a, GatherState* s, int block) =>

@@ -23,7 +23,7 @@ internal static unsafe class GatherValuesAvx512
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad
     {
-        Vector512<int> part = LaneMasks.First512(rest);
+        Vector512<int> part = TLoad.Mask(rest);
         Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0) : default;
         Vector512<float> x1 = TBlocks.Count > 1 ? Vector512.Load(sums0 + 16) : default;
         Vector512<float> x2 = TBlocks.Count > 2 ? Vector512.Load(sums0 + 32) : default;
@@ -55,68 +55,68 @@ internal static unsafe class GatherValuesAvx512
             Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w0 = Vector512.Create(weights0[i]);
             Vector512<float> w1 = Vector512.Create(weights1[i]);
-            Vector512<float> v0 = Load<TBlocks, TLoad>(v, part);
+            Vector512<float> v0 = TLoad.Chunk(v, 0, TBlocks.PartFrom <= 0, part);
             x0 = Avx512F.FusedMultiplyAdd(w0, v0, x0);
             y0 = Avx512F.FusedMultiplyAdd(w1, v0, y0);
             if (TBlocks.Count > 1)
             {
-                Vector512<float> v1 = TLoad.Load(v + (16 * TLoad.Bytes));
+                Vector512<float> v1 = TLoad.Chunk(v, 1, TBlocks.PartFrom <= 1, part);
                 x1 = Avx512F.FusedMultiplyAdd(w0, v1, x1);
                 y1 = Avx512F.FusedMultiplyAdd(w1, v1, y1);
             }
 
             if (TBlocks.Count > 2)
             {
-                Vector512<float> v2 = TLoad.Load(v + (32 * TLoad.Bytes));
+                Vector512<float> v2 = TLoad.Chunk(v, 2, TBlocks.PartFrom <= 2, part);
                 x2 = Avx512F.FusedMultiplyAdd(w0, v2, x2);
                 y2 = Avx512F.FusedMultiplyAdd(w1, v2, y2);
             }
 
             if (TBlocks.Count > 3)
             {
-                Vector512<float> v3 = TLoad.Load(v + (48 * TLoad.Bytes));
+                Vector512<float> v3 = TLoad.Chunk(v, 3, TBlocks.PartFrom <= 3, part);
                 x3 = Avx512F.FusedMultiplyAdd(w0, v3, x3);
                 y3 = Avx512F.FusedMultiplyAdd(w1, v3, y3);
             }
 
             if (TBlocks.Count > 4)
             {
-                Vector512<float> v4 = TLoad.Load(v + (64 * TLoad.Bytes));
+                Vector512<float> v4 = TLoad.Chunk(v, 4, TBlocks.PartFrom <= 4, part);
                 x4 = Avx512F.FusedMultiplyAdd(w0, v4, x4);
                 y4 = Avx512F.FusedMultiplyAdd(w1, v4, y4);
             }
 
             if (TBlocks.Count > 5)
             {
-                Vector512<float> v5 = TLoad.Load(v + (80 * TLoad.Bytes));
+                Vector512<float> v5 = TLoad.Chunk(v, 5, TBlocks.PartFrom <= 5, part);
                 x5 = Avx512F.FusedMultiplyAdd(w0, v5, x5);
                 y5 = Avx512F.FusedMultiplyAdd(w1, v5, y5);
             }
 
             if (TBlocks.Count > 6)
             {
-                Vector512<float> v6 = TLoad.Load(v + (96 * TLoad.Bytes));
+                Vector512<float> v6 = TLoad.Chunk(v, 6, TBlocks.PartFrom <= 6, part);
                 x6 = Avx512F.FusedMultiplyAdd(w0, v6, x6);
                 y6 = Avx512F.FusedMultiplyAdd(w1, v6, y6);
             }
 
             if (TBlocks.Count > 7)
             {
-                Vector512<float> v7 = TLoad.Load(v + (112 * TLoad.Bytes));
+                Vector512<float> v7 = TLoad.Chunk(v, 7, TBlocks.PartFrom <= 7, part);
                 x7 = Avx512F.FusedMultiplyAdd(w0, v7, x7);
                 y7 = Avx512F.FusedMultiplyAdd(w1, v7, y7);
             }
 
             if (TBlocks.Count > 8)
             {
-                Vector512<float> v8 = TLoad.Load(v + (128 * TLoad.Bytes));
+                Vector512<float> v8 = TLoad.Chunk(v, 8, TBlocks.PartFrom <= 8, part);
                 x8 = Avx512F.FusedMultiplyAdd(w0, v8, x8);
                 y8 = Avx512F.FusedMultiplyAdd(w1, v8, y8);
             }
 
             if (TBlocks.Count > 9)
             {
-                Vector512<float> v9 = TLoad.Load(v + (144 * TLoad.Bytes));
+                Vector512<float> v9 = TLoad.Chunk(v, 9, TBlocks.PartFrom <= 9, part);
                 x9 = Avx512F.FusedMultiplyAdd(w0, v9, x9);
                 y9 = Avx512F.FusedMultiplyAdd(w1, v9, y9);
             }
@@ -130,16 +130,16 @@ internal static unsafe class GatherValuesAvx512
             byte* v = values + (list[i] * stride);
             Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w = Vector512.Create(weights0[i]);
-            x0 = Avx512F.FusedMultiplyAdd(w, Load<TBlocks, TLoad>(v, part), x0);
-            x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (16 * TLoad.Bytes)), x1) : default;
-            x2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (32 * TLoad.Bytes)), x2) : default;
-            x3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (48 * TLoad.Bytes)), x3) : default;
-            x4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (64 * TLoad.Bytes)), x4) : default;
-            x5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (80 * TLoad.Bytes)), x5) : default;
-            x6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (96 * TLoad.Bytes)), x6) : default;
-            x7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (112 * TLoad.Bytes)), x7) : default;
-            x8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (128 * TLoad.Bytes)), x8) : default;
-            x9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (144 * TLoad.Bytes)), x9) : default;
+            x0 = Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 0, TBlocks.PartFrom <= 0, part), x0);
+            x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 1, TBlocks.PartFrom <= 1, part), x1) : default;
+            x2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 2, TBlocks.PartFrom <= 2, part), x2) : default;
+            x3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 3, TBlocks.PartFrom <= 3, part), x3) : default;
+            x4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 4, TBlocks.PartFrom <= 4, part), x4) : default;
+            x5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 5, TBlocks.PartFrom <= 5, part), x5) : default;
+            x6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 6, TBlocks.PartFrom <= 6, part), x6) : default;
+            x7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 7, TBlocks.PartFrom <= 7, part), x7) : default;
+            x8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 8, TBlocks.PartFrom <= 8, part), x8) : default;
+            x9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 9, TBlocks.PartFrom <= 9, part), x9) : default;
         }
 
         list = s->Second;
@@ -150,16 +150,16 @@ internal static unsafe class GatherValuesAvx512
             byte* v = values + (list[i] * stride);
             Sse.Prefetch0(values + (list[i + Ahead] * stride));
             Vector512<float> w = Vector512.Create(weights0[i]);
-            y0 = Avx512F.FusedMultiplyAdd(w, Load<TBlocks, TLoad>(v, part), y0);
-            y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (16 * TLoad.Bytes)), y1) : default;
-            y2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (32 * TLoad.Bytes)), y2) : default;
-            y3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (48 * TLoad.Bytes)), y3) : default;
-            y4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (64 * TLoad.Bytes)), y4) : default;
-            y5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (80 * TLoad.Bytes)), y5) : default;
-            y6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (96 * TLoad.Bytes)), y6) : default;
-            y7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (112 * TLoad.Bytes)), y7) : default;
-            y8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (128 * TLoad.Bytes)), y8) : default;
-            y9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, TLoad.Load(v + (144 * TLoad.Bytes)), y9) : default;
+            y0 = Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 0, TBlocks.PartFrom <= 0, part), y0);
+            y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 1, TBlocks.PartFrom <= 1, part), y1) : default;
+            y2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 2, TBlocks.PartFrom <= 2, part), y2) : default;
+            y3 = TBlocks.Count > 3 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 3, TBlocks.PartFrom <= 3, part), y3) : default;
+            y4 = TBlocks.Count > 4 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 4, TBlocks.PartFrom <= 4, part), y4) : default;
+            y5 = TBlocks.Count > 5 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 5, TBlocks.PartFrom <= 5, part), y5) : default;
+            y6 = TBlocks.Count > 6 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 6, TBlocks.PartFrom <= 6, part), y6) : default;
+            y7 = TBlocks.Count > 7 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 7, TBlocks.PartFrom <= 7, part), y7) : default;
+            y8 = TBlocks.Count > 8 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 8, TBlocks.PartFrom <= 8, part), y8) : default;
+            y9 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 9, TBlocks.PartFrom <= 9, part), y9) : default;
         }
 
         x0.Store(sums0);
@@ -218,10 +218,4 @@ internal static unsafe class GatherValuesAvx512
             y9.Store(sums1 + 144);
         }
     }
-
-    /// <summary>The first chunk of a row; only <paramref name="part"/> of it in the block behind the last whole chunk.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Load<TBlocks, TLoad>(byte* row, Vector512<int> part)
-        where TBlocks : struct, IBlockCount
-        where TLoad : struct, IKvLoad => TBlocks.Masked ? TLoad.LoadPart(row, part) : TLoad.Load(row);
 }

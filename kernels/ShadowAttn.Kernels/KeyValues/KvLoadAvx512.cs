@@ -5,16 +5,23 @@ using System.Runtime.Intrinsics.X86;
 namespace ShadowAttn.Kernels;
 
 /// <summary>
-/// How 16 adjacent channels of a format come into a register, but for a factor that the kernel folds into the queries, the weights and the
-/// results: fp16 arrives as 2^-112 times its value, q16 as its steps. Nothing but finite fp16 numbers is told apart.
+/// How 16 channels of a format come into a register, but for a factor that the kernel folds into the queries, the weights and the results. fp32
+/// comes in its natural order. A register of 16-bit numbers holds 32 channels as 16 pairs: chunk 2j are the even ones of 32 channels, chunk 2j + 1 the odd
+/// ones; each takes a shift or a mask, where widening neighbours takes a shuffle. Nothing but finite fp16 numbers is told apart.
 /// </summary>
 internal unsafe interface IKvLoad
 {
+    /// <summary>Bytes of an element.</summary>
     static abstract int Bytes { get; }
 
-    static abstract Vector512<float> Load(byte* row);
+    /// <summary>The first <paramref name="rest"/> elements of a register.</summary>
+    static abstract Vector512<int> Mask(int rest);
 
-    static abstract Vector512<float> LoadPart(byte* row, Vector512<int> part);
+    /// <summary>
+    /// Chunk i of a row; of its register only what <paramref name="mask"/> says is read when <paramref name="part"/>, the rest being 0. One level of
+    /// calls: the JIT's budget for inlining is what limits a kernel that has two hundred of these.
+    /// </summary>
+    static abstract Vector512<float> Chunk(byte* row, int i, bool part, Vector512<int> mask);
 }
 
 /// <summary>fp32 as it is.</summary>
@@ -23,11 +30,12 @@ internal readonly unsafe struct F32LoadAvx512 : IKvLoad
     public static int Bytes => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(byte* row) => Vector512.Load((float*)row);
+    public static Vector512<int> Mask(int rest) => LaneMasks.First512(rest);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadPart(byte* row, Vector512<int> part) =>
-        Avx512F.MaskLoad((float*)row, part.AsSingle(), Vector512<float>.Zero);
+    public static Vector512<float> Chunk(byte* row, int i, bool part, Vector512<int> mask) => part
+        ? Avx512F.MaskLoad((float*)row + (16 * i), mask.AsSingle(), Vector512<float>.Zero)
+        : Vector512.Load((float*)row + (16 * i));
 }
 
 /// <summary>
@@ -39,26 +47,37 @@ internal readonly unsafe struct F16LoadAvx512 : IKvLoad
     public static int Bytes => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(byte* row) => Widen(Vector256.Load((short*)row));
+    public static Vector512<int> Mask(int rest) => KvPairs.Mask(rest);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadPart(byte* row, Vector512<int> part) => Widen(KvPart.Load(row, part));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Widen(Vector256<short> half) =>
-        ((Avx512F.ConvertToVector512Int32(half) << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle();
+    public static Vector512<float> Chunk(byte* row, int i, bool part, Vector512<int> mask)
+    {
+        Vector512<int> pairs = part
+            ? Avx512BW.MaskLoad((short*)row + (i / 2 * 32), mask.AsInt16(), Vector512<short>.Zero).AsInt32()
+            : Vector512.Load((int*)row + (i / 2 * 16));
+        Vector512<int> moved = i % 2 == 0
+            ? Avx512BW.MultiplyAddAdjacent(pairs.AsInt16(), Vector512.Create(1 << 13).AsInt16())
+            : pairs >> 3;
+        return (moved & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle();
+    }
 }
 
-/// <summary>bf16 in the upper half.</summary>
+/// <summary>bf16 is the upper half of fp32.</summary>
 internal readonly unsafe struct BF16LoadAvx512 : IKvLoad
 {
     public static int Bytes => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(byte* row) => HalfConvertAvx512.Bf16(Vector256.Load((ushort*)row));
+    public static Vector512<int> Mask(int rest) => KvPairs.Mask(rest);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadPart(byte* row, Vector512<int> part) => HalfConvertAvx512.Bf16(KvPart.Load(row, part).AsUInt16());
+    public static Vector512<float> Chunk(byte* row, int i, bool part, Vector512<int> mask)
+    {
+        Vector512<int> pairs = part
+            ? Avx512BW.MaskLoad((short*)row + (i / 2 * 32), mask.AsInt16(), Vector512<short>.Zero).AsInt32()
+            : Vector512.Load((int*)row + (i / 2 * 16));
+        return (i % 2 == 0 ? pairs << 16 : pairs & Vector512.Create(unchecked((int)0xFFFF0000))).AsSingle();
+    }
 }
 
 /// <summary>The integers of q16.</summary>
@@ -67,16 +86,39 @@ internal readonly unsafe struct Q16LoadAvx512 : IKvLoad
     public static int Bytes => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(byte* row) => HalfConvertAvx512.Q16(Vector256.Load((ushort*)row));
+    public static Vector512<int> Mask(int rest) => KvPairs.Mask(rest);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadPart(byte* row, Vector512<int> part) => HalfConvertAvx512.Q16(KvPart.Load(row, part).AsUInt16());
+    public static Vector512<float> Chunk(byte* row, int i, bool part, Vector512<int> mask)
+    {
+        Vector512<int> pairs = part
+            ? Avx512BW.MaskLoad((short*)row + (i / 2 * 32), mask.AsInt16(), Vector512<short>.Zero).AsInt32()
+            : Vector512.Load((int*)row + (i / 2 * 16));
+        return Avx512F.ConvertToVector512Single(i % 2 == 0
+            ? Avx512BW.MultiplyAddAdjacent(pairs.AsInt16(), Vector512.Create(1).AsInt16())
+            : pairs >> 16);
+    }
 }
 
-/// <summary>The first of 16 adjacent 16-bit numbers, the others 0 and not read.</summary>
-internal static unsafe class KvPart
+/// <summary>Registers of 32 adjacent 16-bit channels as 16 pairs; and fp32 channels in the order of their chunks.</summary>
+internal static unsafe class KvPairs
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<short> Load(byte* row, Vector512<int> part) =>
-        Avx512BW.VL.MaskLoad((short*)row, Avx512F.ConvertToVector256Int16(part), Vector256<short>.Zero);
+    public static Vector512<int> Mask(int rest) => Vector512.LessThan(Vector512<short>.Indices, Vector512.Create((short)rest)).AsInt32();
+
+    /// <summary>The even and the odd ones of 32 channels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> Even, Vector512<float> Odd) Split(Vector512<float> low, Vector512<float> high)
+    {
+        Vector512<int> even = Vector512<int>.Indices * 2;
+        return (Avx512F.PermuteVar16x32x2(low, even, high), Avx512F.PermuteVar16x32x2(low, even + Vector512<int>.One, high));
+    }
+
+    /// <summary>The first and the last 16 of 32 channels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> Low, Vector512<float> High) Join(Vector512<float> even, Vector512<float> odd)
+    {
+        Vector512<int> low = (Vector512<int>.Indices >> 1) + ((Vector512<int>.Indices & Vector512<int>.One) << 4);
+        return (Avx512F.PermuteVar16x32x2(even, low, odd), Avx512F.PermuteVar16x32x2(even, low + Vector512.Create(8), odd));
+    }
 }
