@@ -9,8 +9,8 @@ namespace ShadowAttn.Kernels;
 /// Keys are packed into panels of 8, [⌈keys/8⌉][dim][8], zero behind the last key. Rows go in tiles of 8, queries scaled and transposed to
 /// [dim][8 rows]; logits and weights of a block lie as [key][8 rows], so maxima and sums of all 8 rows are two registers and nothing is reduced across lanes.
 /// Scratch: weights of a block [256][8]; the last dim % 8 channels of its values [256][8]; per tile the queries [dim][8], maxima [8], sums [8] and
-/// running outputs [8 rows][⌈dim/8⌉·8]. 16-bit values
-/// are widened block by block behind the tiles [256][dim]. All tiles of a call take a block of keys before the next block is touched.
+/// running outputs [8 rows][⌈dim/8⌉·8]. 16-bit values are widened block by block behind the tiles, [256][dim]. All tiles of a call
+/// take a block of keys before the next block is touched.
 /// A few rows left over go one by one (<see cref="DenseRowAdvSimd"/>), with the same operations in the same order.
 /// </summary>
 internal static unsafe class DenseAttentionAdvSimd
@@ -23,6 +23,10 @@ internal static unsafe class DenseAttentionAdvSimd
 
     /// <summary>A last tile with no more rows than this goes row by row.</summary>
     private const int FewRows = 4;
+
+    /// <summary>The same where each row widens the values again.</summary>
+    private const int FewRowsToWiden = 2;
+
     private const int Rows = 64;
 
     public static DenseAttentionKernel Kernel => new(Rows, &PackedFloats, &PackKeys, &ScratchFloats, &Attend);
@@ -56,12 +60,12 @@ internal static unsafe class DenseAttentionAdvSimd
     {
         int dim = a->Dim;
         bool widen = a->Values.Format != KvFormat.F32;
-        int few = a->Rows % Tile <= FewRows && !widen ? a->Rows % Tile : 0;
+        int few = a->Rows % Tile <= (widen ? FewRowsToWiden : FewRows) ? a->Rows % Tile : 0;
         int tiles = (a->Rows - few + Tile - 1) / Tile;
         float* weights = a->Scratch;
         float* edgeValues = weights + (KeyBlock * Tile);
         float* states = edgeValues + (KeyBlock * Tile);
-        float* widened = states + (tiles * TileFloats(dim));
+        float* widened = states + (((nint)a->Rows + Tile - 1) / Tile * TileFloats(dim));
         float power = a->Scale * ExpAdvSimd.Log2E;
         for (int tile = 0; tile < tiles; tile++)
         {
@@ -94,11 +98,11 @@ internal static unsafe class DenseAttentionAdvSimd
 
         for (int row = a->Rows - few; row < a->Rows; row++)
         {
-            AttendRow(a, row, power, weights, states);
+            AttendRow(a, row, power, weights, states, widened);
         }
     }
 
-    private static void AttendRow(DenseArguments* a, int row, float power, float* weights, float* scaled)
+    private static void AttendRow(DenseArguments* a, int row, float power, float* weights, float* scaled, float* widened)
     {
         float* query = a->Queries + (row * a->QueryStride);
         for (int d = 0; d < a->Dim; d++)
@@ -107,7 +111,7 @@ internal static unsafe class DenseAttentionAdvSimd
         }
 
         DenseRowAdvSimd.Attend(
-            scaled, a->PackedKeys, a->Values.Floats, a->Values.Stride, a->Dim, a->FirstVisible + (row * a->VisibleStep), weights,
+            scaled, a->PackedKeys, a->Values, a->Dim, a->FirstVisible + (row * a->VisibleStep), weights, widened,
             a->Output + (row * a->OutputStride));
     }
 

@@ -15,10 +15,12 @@ internal static unsafe class DenseRowAdvSimd
     private const int Panel = DenseAttentionAdvSimd.Tile;
     private const int KeyBlock = DenseAttentionAdvSimd.KeyBlock;
 
-    /// <summary><paramref name="query"/> [dim] is scaled; <paramref name="weights"/> has room for a block of keys.</summary>
+    /// <summary>
+    /// <paramref name="query"/> [dim] is scaled; <paramref name="weights"/> has room for a block of keys, <paramref name="widened"/> for its values.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Attend(
-        float* query, float* packed, float* values, nint valueStride, int dim, int visible, float* weights, float* output)
+        float* query, float* packed, KvRows values, int dim, int visible, float* weights, float* widened, float* output)
     {
         float max = float.NegativeInfinity;
         float sum = 0;
@@ -30,7 +32,14 @@ internal static unsafe class DenseRowAdvSimd
             sum = MathF.FusedMultiplyAdd(sum, factor, Weigh(weights, keys, top));
             max = top;
             float scale = key + keys == visible ? 1 / sum : 1;
-            Values(weights, values + (key * valueStride), valueStride, dim, keys, factor, scale, output);
+            KvRows block = values.From(key);
+            if (block.Format != KvFormat.F32)
+            {
+                block.Widen(keys, dim, widened, dim);
+                block = new KvRows(widened, dim);
+            }
+
+            Values(weights, block.Floats, block.Stride, dim, keys, factor, scale, output);
         }
     }
 

@@ -77,14 +77,14 @@ internal static unsafe class GatherShortLogitsAdvSimd
                 Vector128<ushort> g3 = Vector128.Load(k3 + 8);
                 Vector128<float> p0 = Vector128.Load(q0);
                 Vector128<float> u0 = Vector128.Load(q0 + 4);
-                Vector128<float> x0_0 = TFormat.Lower(h0, zero);
-                Vector128<float> x0_1 = TFormat.Lower(h1, zero);
-                Vector128<float> x0_2 = TFormat.Lower(h2, zero);
-                Vector128<float> x0_3 = TFormat.Lower(h3, zero);
                 Vector128<float> y0_0 = TFormat.Upper(h0, zero);
                 Vector128<float> y0_1 = TFormat.Upper(h1, zero);
                 Vector128<float> y0_2 = TFormat.Upper(h2, zero);
                 Vector128<float> y0_3 = TFormat.Upper(h3, zero);
+                Vector128<float> x0_0 = TFormat.Lower(h0, zero);
+                Vector128<float> x0_1 = TFormat.Lower(h1, zero);
+                Vector128<float> x0_2 = TFormat.Lower(h2, zero);
+                Vector128<float> x0_3 = TFormat.Lower(h3, zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x0_0, p0);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x0_1, p0);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x0_2, p0);
@@ -110,14 +110,14 @@ internal static unsafe class GatherShortLogitsAdvSimd
 
                 Vector128<float> p8 = Vector128.Load(q0 + 8);
                 Vector128<float> u8 = Vector128.Load(q0 + 12);
-                Vector128<float> x8_0 = TFormat.Lower(g0, zero);
-                Vector128<float> x8_1 = TFormat.Lower(g1, zero);
-                Vector128<float> x8_2 = TFormat.Lower(g2, zero);
-                Vector128<float> x8_3 = TFormat.Lower(g3, zero);
                 Vector128<float> y8_0 = TFormat.Upper(g0, zero);
                 Vector128<float> y8_1 = TFormat.Upper(g1, zero);
                 Vector128<float> y8_2 = TFormat.Upper(g2, zero);
                 Vector128<float> y8_3 = TFormat.Upper(g3, zero);
+                Vector128<float> x8_0 = TFormat.Lower(g0, zero);
+                Vector128<float> x8_1 = TFormat.Lower(g1, zero);
+                Vector128<float> x8_2 = TFormat.Lower(g2, zero);
+                Vector128<float> x8_3 = TFormat.Lower(g3, zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x8_0, p8);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x8_1, p8);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x8_2, p8);
@@ -150,14 +150,14 @@ internal static unsafe class GatherShortLogitsAdvSimd
                 Vector128<ushort> h3 = Vector128.Load(k3);
                 Vector128<float> p0 = Vector128.Load(q0);
                 Vector128<float> u0 = Vector128.Load(q0 + 4);
-                Vector128<float> x0_0 = TFormat.Lower(h0, zero);
-                Vector128<float> x0_1 = TFormat.Lower(h1, zero);
-                Vector128<float> x0_2 = TFormat.Lower(h2, zero);
-                Vector128<float> x0_3 = TFormat.Lower(h3, zero);
                 Vector128<float> y0_0 = TFormat.Upper(h0, zero);
                 Vector128<float> y0_1 = TFormat.Upper(h1, zero);
                 Vector128<float> y0_2 = TFormat.Upper(h2, zero);
                 Vector128<float> y0_3 = TFormat.Upper(h3, zero);
+                Vector128<float> x0_0 = TFormat.Lower(h0, zero);
+                Vector128<float> x0_1 = TFormat.Lower(h1, zero);
+                Vector128<float> x0_2 = TFormat.Lower(h2, zero);
+                Vector128<float> x0_3 = TFormat.Lower(h3, zero);
                 a0 = AdvSimd.FusedMultiplyAdd(a0, x0_0, p0);
                 a1 = AdvSimd.FusedMultiplyAdd(a1, x0_1, p0);
                 a2 = AdvSimd.FusedMultiplyAdd(a2, x0_2, p0);
@@ -258,8 +258,8 @@ internal static unsafe class GatherShortLogitsAdvSimd
             Vector128<ushort> h = Vector128.Load(key);
             Vector128<float> p = Vector128.Load(query);
             Vector128<float> u = Vector128.Load(query + 4);
-            a0 = AdvSimd.FusedMultiplyAdd(a0, TFormat.Lower(h, zero), p);
             a1 = AdvSimd.FusedMultiplyAdd(a1, TFormat.Upper(h, zero), u);
+            a0 = AdvSimd.FusedMultiplyAdd(a0, TFormat.Lower(h, zero), p);
         }
 
         for (; query < end; query++, key++)

@@ -131,8 +131,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     Vector128<ushort> h01 = Vector128.Load(v0 + 8);
                     Vector128<ushort> h02 = Vector128.Load(v0 + 16);
                     Vector128<ushort> h03 = Vector128.Load(v0 + 24);
-                    Vector128<float> x02 = TFormat.Lower(h01, zero);
                     Vector128<float> x03 = TFormat.Upper(h01, zero);
+                    Vector128<float> x02 = TFormat.Lower(h01, zero);
                     s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x02, w, 0);
                     s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x03, w, 0);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -141,8 +141,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t3, x03, u, 0);
                     }
 
-                    Vector128<float> x04 = TFormat.Lower(h02, zero);
                     Vector128<float> x05 = TFormat.Upper(h02, zero);
+                    Vector128<float> x04 = TFormat.Lower(h02, zero);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x04, w, 0);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x05, w, 0);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -151,8 +151,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x05, u, 0);
                     }
 
-                    Vector128<float> x06 = TFormat.Lower(h03, zero);
                     Vector128<float> x07 = TFormat.Upper(h03, zero);
+                    Vector128<float> x06 = TFormat.Lower(h03, zero);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x06, w, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x07, w, 0);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -162,8 +162,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     }
                 }
 
-                Vector128<float> x00 = TFormat.Lower(h00, zero);
                 Vector128<float> x01 = TFormat.Upper(h00, zero);
+                Vector128<float> x00 = TFormat.Lower(h00, zero);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x00, w, 0);
                 s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x01, w, 0);
                 if (typeof(TRows) == typeof(TwoRows))
@@ -179,8 +179,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     Vector128<ushort> h11 = Vector128.Load(v1 + 8);
                     Vector128<ushort> h12 = Vector128.Load(v1 + 16);
                     Vector128<ushort> h13 = Vector128.Load(v1 + 24);
-                    Vector128<float> x12 = TFormat.Lower(h11, zero);
                     Vector128<float> x13 = TFormat.Upper(h11, zero);
+                    Vector128<float> x12 = TFormat.Lower(h11, zero);
                     s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x12, w, 1);
                     s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x13, w, 1);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -189,8 +189,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t3, x13, u, 1);
                     }
 
-                    Vector128<float> x14 = TFormat.Lower(h12, zero);
                     Vector128<float> x15 = TFormat.Upper(h12, zero);
+                    Vector128<float> x14 = TFormat.Lower(h12, zero);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x14, w, 1);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x15, w, 1);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -199,8 +199,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x15, u, 1);
                     }
 
-                    Vector128<float> x16 = TFormat.Lower(h13, zero);
                     Vector128<float> x17 = TFormat.Upper(h13, zero);
+                    Vector128<float> x16 = TFormat.Lower(h13, zero);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x16, w, 1);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x17, w, 1);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -210,8 +210,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     }
                 }
 
-                Vector128<float> x10 = TFormat.Lower(h10, zero);
                 Vector128<float> x11 = TFormat.Upper(h10, zero);
+                Vector128<float> x10 = TFormat.Lower(h10, zero);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x10, w, 1);
                 s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x11, w, 1);
                 if (typeof(TRows) == typeof(TwoRows))
@@ -227,8 +227,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     Vector128<ushort> h21 = Vector128.Load(v2 + 8);
                     Vector128<ushort> h22 = Vector128.Load(v2 + 16);
                     Vector128<ushort> h23 = Vector128.Load(v2 + 24);
-                    Vector128<float> x22 = TFormat.Lower(h21, zero);
                     Vector128<float> x23 = TFormat.Upper(h21, zero);
+                    Vector128<float> x22 = TFormat.Lower(h21, zero);
                     s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x22, w, 2);
                     s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x23, w, 2);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -237,8 +237,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t3, x23, u, 2);
                     }
 
-                    Vector128<float> x24 = TFormat.Lower(h22, zero);
                     Vector128<float> x25 = TFormat.Upper(h22, zero);
+                    Vector128<float> x24 = TFormat.Lower(h22, zero);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x24, w, 2);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x25, w, 2);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -247,8 +247,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x25, u, 2);
                     }
 
-                    Vector128<float> x26 = TFormat.Lower(h23, zero);
                     Vector128<float> x27 = TFormat.Upper(h23, zero);
+                    Vector128<float> x26 = TFormat.Lower(h23, zero);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x26, w, 2);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x27, w, 2);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -258,8 +258,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     }
                 }
 
-                Vector128<float> x20 = TFormat.Lower(h20, zero);
                 Vector128<float> x21 = TFormat.Upper(h20, zero);
+                Vector128<float> x20 = TFormat.Lower(h20, zero);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x20, w, 2);
                 s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x21, w, 2);
                 if (typeof(TRows) == typeof(TwoRows))
@@ -275,8 +275,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     Vector128<ushort> h31 = Vector128.Load(v3 + 8);
                     Vector128<ushort> h32 = Vector128.Load(v3 + 16);
                     Vector128<ushort> h33 = Vector128.Load(v3 + 24);
-                    Vector128<float> x32 = TFormat.Lower(h31, zero);
                     Vector128<float> x33 = TFormat.Upper(h31, zero);
+                    Vector128<float> x32 = TFormat.Lower(h31, zero);
                     s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x32, w, 3);
                     s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x33, w, 3);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -285,8 +285,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t3, x33, u, 3);
                     }
 
-                    Vector128<float> x34 = TFormat.Lower(h32, zero);
                     Vector128<float> x35 = TFormat.Upper(h32, zero);
+                    Vector128<float> x34 = TFormat.Lower(h32, zero);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x34, w, 3);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x35, w, 3);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -295,8 +295,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x35, u, 3);
                     }
 
-                    Vector128<float> x36 = TFormat.Lower(h33, zero);
                     Vector128<float> x37 = TFormat.Upper(h33, zero);
+                    Vector128<float> x36 = TFormat.Lower(h33, zero);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x36, w, 3);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x37, w, 3);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -306,8 +306,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     }
                 }
 
-                Vector128<float> x30 = TFormat.Lower(h30, zero);
                 Vector128<float> x31 = TFormat.Upper(h30, zero);
+                Vector128<float> x30 = TFormat.Lower(h30, zero);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x30, w, 3);
                 s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x31, w, 3);
                 if (typeof(TRows) == typeof(TwoRows))
@@ -328,8 +328,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     Vector128<ushort> h1 = Vector128.Load(v + 8);
                     Vector128<ushort> h2 = Vector128.Load(v + 16);
                     Vector128<ushort> h3 = Vector128.Load(v + 24);
-                    Vector128<float> x2 = TFormat.Lower(h1, zero);
                     Vector128<float> x3 = TFormat.Upper(h1, zero);
+                    Vector128<float> x2 = TFormat.Lower(h1, zero);
                     s2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s2, x2, w, 0);
                     s3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s3, x3, w, 0);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -338,8 +338,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t3, x3, u, 0);
                     }
 
-                    Vector128<float> x4 = TFormat.Lower(h2, zero);
                     Vector128<float> x5 = TFormat.Upper(h2, zero);
+                    Vector128<float> x4 = TFormat.Lower(h2, zero);
                     s4 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s4, x4, w, 0);
                     s5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s5, x5, w, 0);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -348,8 +348,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                         t5 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(t5, x5, u, 0);
                     }
 
-                    Vector128<float> x6 = TFormat.Lower(h3, zero);
                     Vector128<float> x7 = TFormat.Upper(h3, zero);
+                    Vector128<float> x6 = TFormat.Lower(h3, zero);
                     s6 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s6, x6, w, 0);
                     s7 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s7, x7, w, 0);
                     if (typeof(TRows) == typeof(TwoRows))
@@ -359,8 +359,8 @@ internal static unsafe class GatherShortValuesAdvSimd
                     }
                 }
 
-                Vector128<float> x0 = TFormat.Lower(h0, zero);
                 Vector128<float> x1 = TFormat.Upper(h0, zero);
+                Vector128<float> x0 = TFormat.Lower(h0, zero);
                 s0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s0, x0, w, 0);
                 s1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(s1, x1, w, 0);
                 if (typeof(TRows) == typeof(TwoRows))

@@ -10,13 +10,13 @@ namespace ShadowAttn.Kernels;
 /// what then is 65536 or more was infinity or NaN.
 /// fp32 → fp16: adding 1.5·2^(e+13), e the exponent but at least that of the smallest normal half, rounds to even at the half's last
 /// bit and leaves mantissa and carry in the low bits.
-/// bf16: the upper half of fp32.
+/// bf16: the upper half of fp32. q16: conversions of integers, times a factor per channel.
 /// </summary>
 internal static unsafe class HalfConvertAdvSimd
 {
     private const int Lanes = 8;
 
-    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16, &HalfConvertScalar.Q16ToF32, &HalfConvertScalar.F32ToQ16);
+    public static HalfConvertKernel Kernel => new(&F16ToF32, &F32ToF16, &Bf16ToF32, &F32ToBf16, &Q16ToF32, &F32ToQ16);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void F16ToF32(ushort* source, float* destination, nint count)
@@ -87,6 +87,47 @@ internal static unsafe class HalfConvertAdvSimd
         for (nint i = whole; i < count; i++)
         {
             destination[i] = (ushort)(RoundToUpperHalf(Vector128.CreateScalar(source[i])).ToScalar() >> 16);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Q16ToF32(
+        short* source, nint sourceStride, float* scales, float* destination, nint destinationStride, nint rows, nint channels)
+    {
+        nint whole = channels & ~(nint)(Lanes - 1);
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
+        {
+            for (nint i = 0; i < whole; i += Lanes)
+            {
+                Vector128<short> x = Vector128.Load(source + i);
+                Vector128<float> high = AdvSimd.ConvertToSingle(AdvSimd.SignExtendWideningUpper(x));
+                Vector128<float> low = AdvSimd.ConvertToSingle(AdvSimd.SignExtendWideningLower(x.GetLower()));
+                (low * Vector128.Load(scales + i)).Store(destination + i);
+                (high * Vector128.Load(scales + i + 4)).Store(destination + i + 4);
+            }
+
+            HalfConvertScalar.Q16ToF32(source + whole, scales + whole, destination + whole, channels - whole);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void F32ToQ16(
+        float* source, nint sourceStride, float* inverses, short* destination, nint destinationStride, nint rows, nint channels)
+    {
+        nint whole = channels & ~(nint)(Lanes - 1);
+        Vector128<short> lowest = Vector128.Create((short)-32767);
+        for (nint r = 0; r < rows; r++, source += sourceStride, destination += destinationStride)
+        {
+            for (nint i = 0; i < whole; i += Lanes)
+            {
+                Vector128<float> low = Vector128.Load(source + i) * Vector128.Load(inverses + i);
+                Vector128<float> high = Vector128.Load(source + i + 4) * Vector128.Load(inverses + i + 4);
+                Vector64<short> lower = AdvSimd.ExtractNarrowingSaturateLower(AdvSimd.ConvertToInt32RoundToEven(low));
+                Vector128<short> all = AdvSimd.ExtractNarrowingSaturateUpper(lower, AdvSimd.ConvertToInt32RoundToEven(high));
+                AdvSimd.Max(all, lowest).Store(destination + i);
+            }
+
+            HalfConvertScalar.F32ToQ16(source + whole, inverses + whole, destination + whole, channels - whole);
         }
     }
 

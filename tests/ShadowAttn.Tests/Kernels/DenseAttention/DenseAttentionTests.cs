@@ -99,12 +99,15 @@ public unsafe class DenseAttentionTests
     [MemberData(nameof(Variants))]
     public void Splitting_rows_or_packing_changes_no_bit(InstructionSet set)
     {
-        var problem = new Problem(new Random(8), 60, 333, 48) { Causal = true };
-        float[] whole = problem.Run(set, rowsPerCall: 60, keysPerPack: 333);
-        Assert.Equal(whole, problem.Run(set, rowsPerCall: 60, keysPerPack: 333));
-        Assert.Equal(whole, problem.Run(set, rowsPerCall: 1, keysPerPack: 64));
-        Assert.Equal(whole, problem.Run(set, rowsPerCall: 7, keysPerPack: 128));
-        Assert.Equal(whole, problem.Run(set, rowsPerCall: 25, keysPerPack: 192));
+        foreach (KvFormat format in Enum.GetValues<KvFormat>())
+        {
+            var problem = new Problem(new Random(8), 60, 333, 48) { Causal = true, Formats = (format, format) };
+            float[] whole = problem.Run(set, rowsPerCall: 60, keysPerPack: 333);
+            Assert.Equal(whole, problem.Run(set, rowsPerCall: 60, keysPerPack: 333));
+            Assert.Equal(whole, problem.Run(set, rowsPerCall: 1, keysPerPack: 64));
+            Assert.Equal(whole, problem.Run(set, rowsPerCall: 7, keysPerPack: 128));
+            Assert.Equal(whole, problem.Run(set, rowsPerCall: 25, keysPerPack: 192));
+        }
     }
 
     [Theory]
