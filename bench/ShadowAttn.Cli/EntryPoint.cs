@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using ShadowAttn.Cli.AbiCheck;
 using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Cache;
+using ShadowAttn.Cli.Calibrate;
 using ShadowAttn.Cli.Capture;
 using ShadowAttn.Cli.Compare;
 using ShadowAttn.Cli.Conformance;
@@ -49,6 +50,7 @@ public static class EntryPoint
             EvalCommandLine.Create(console, verbose),
             GenerateCommandLine.Create(console, verbose),
             CaptureCommandLine.Create(console),
+            CalibrateCommandLine.Create(console),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),
             PrepareCommandLine.Create(console, verbose),

@@ -79,10 +79,34 @@ internal static class RunCommand
             Buckets = options.Buckets,
         };
         Check(attention, options, trace);
+        if (options.CalibrationPath is { } path)
+        {
+            attention = Calibrated(attention, path, trace);
+            options = options with { Mode = attention.Mode, MinKeys = attention.MinKeys, ExactTopK = attention.ExactTopK };
+        }
+
         using KvTensor? k = Convert("k", trace.K, options.KvFormat, trace.Path);
         using KvTensor? v = Convert("v", trace.V, options.KvFormat, trace.Path);
         var run = new AttentionRun(host, attention, options.Repeat, progress);
-        return RunReportBuilder.Build(options, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
+        return RunReportBuilder.Build(options, attention, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
+    }
+
+    /// <summary>The options of the trace's layer in a profile.</summary>
+    private static AttentionOptions Calibrated(AttentionOptions attention, string path, TraceInput trace)
+    {
+        int layer = trace.Layer ?? throw new InputException($"{trace.Path}: metadata has no layer; --calibration needs to know which layer the trace is of");
+        try
+        {
+            return CalibrationProfile.Parse(File.ReadAllBytes(path)).Apply(attention, layer);
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            throw new InputException($"--calibration: {path}: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"--calibration: {path} cannot be read: {InputException.OneLine(e.Message)}", e);
+        }
     }
 
     /// <summary>A copy in another format; null for fp32, which the trace is in.</summary>

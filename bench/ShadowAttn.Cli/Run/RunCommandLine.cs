@@ -30,6 +30,12 @@ internal sealed class RunCommandLine
     private readonly Option<KeepRatio> _keep = OptionParsing.Parsed("--keep", "R|mass:P", "0.2",
         "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold", ParseKeep);
 
+    private readonly Option<string> _calibration = new("--calibration")
+    {
+        Description = "Take the keep ratio of every head, the floor, or mode dense from the trace's layer in this profile, as calibrate writes it",
+        HelpName = "FILE",
+    };
+
     private readonly Option<int> _minKeys = OptionParsing.Parsed("--min-keys", "N", "64",
         "A row keeps at least that many keys", (option, text) => OptionParsing.Number(option, text, 1, int.MaxValue));
 
@@ -81,10 +87,10 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._mode, line._buckets, line._output, line._exact,
+            line._mode, line._buckets, line._output, line._exact, line._calibration,
         };
         line.AddTo(command);
-        command.SetAction(result => Run(line.Read(result), console));
+        command.SetAction(result => Run(line.ReadRun(result), console));
         return command;
     }
 
@@ -163,6 +169,24 @@ internal sealed class RunCommandLine
         // Not used, but a path that is wrong is wrong.
         using QnnLibrary? unused = options.Backend.Path is null ? null : options.Backend.LoadLibrary();
         return null;
+    }
+
+    private RunOptions ReadRun(ParseResult result)
+    {
+        RunOptions options = Read(result) with { CalibrationPath = result.GetValue(_calibration) };
+        if (options.CalibrationPath is null)
+        {
+            return options;
+        }
+
+        if (result.GetResult(_keep) is not null || result.GetResult(_minKeys) is not null)
+        {
+            throw new InputException("--calibration: has the keep ratios and the floor; leave --keep and --min-keys away");
+        }
+
+        return options.Mode is not (AttentionMode.Dense or AttentionMode.NpuInt8)
+            ? options
+            : throw new InputException($"--calibration: --mode {OptionNames.Name(options.Mode)} drops no keys; choose a mode that does");
     }
 
     internal RunOptions Read(ParseResult result) => new()

@@ -19,6 +19,9 @@ public sealed record RunOptions
     /// <summary>How many keys a row keeps.</summary>
     public KeepRatio Keep { get; init; } = KeepRatio.Share(0.2);
 
+    /// <summary>The calibration profile whose ratios the heads keep instead of <see cref="Keep"/>, or null.</summary>
+    public string? CalibrationPath { get; init; }
+
     /// <summary>A row keeps at least this many of its visible keys.</summary>
     public int MinKeys { get; init; } = 64;
 

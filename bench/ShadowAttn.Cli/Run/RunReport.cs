@@ -55,6 +55,12 @@ internal sealed record RunReport
     /// <summary>A number for a share of the keys, <c>"mass:P"</c> for a share of the mass.</summary>
     public required object Keep { get; init; }
 
+    /// <summary>The profile that the ratios are from; null without.</summary>
+    public required string? Calibration { get; init; }
+
+    /// <summary>The ratio of each head from the profile; null without, or where its layer is dense.</summary>
+    public required double[]? KeepPerHead { get; init; }
+
     public required int Repeat { get; init; }
 
     /// <summary>Median of the repeats; input conversion and planning excluded.</summary>

@@ -1,3 +1,4 @@
+using ShadowAttn.Attention;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Interop;
 using ShadowAttn.Kernels;
@@ -10,7 +11,18 @@ internal static class RunReportBuilder
     /// <summary>What a report says of a backend.</summary>
     public static BackendReport Describe(QnnBackend backend) => new(backend.Name, backend.ApiVersion.ToString(), backend.BuildId);
 
-    public static RunReport Build(RunOptions options, TraceInput trace, QnnBackend? backend, AttentionMeasurement m)
+    /// <summary>The ratio; of a profile its mean over the heads.</summary>
+    private static object Keep(RunOptions options, AttentionOptions attention)
+    {
+        if (options.CalibrationPath is not null)
+        {
+            return attention.KeepPerHead.IsEmpty ? 1.0 : attention.KeepPerHead.ToArray().Average();
+        }
+
+        return options.Keep.IsMass ? options.Keep.ToString() : options.Keep.Value;
+    }
+
+    public static RunReport Build(RunOptions options, AttentionOptions attention, TraceInput trace, QnnBackend? backend, AttentionMeasurement m)
     {
         double total = m.Median.TotalMs;
         return new RunReport
@@ -36,7 +48,9 @@ internal static class RunReportBuilder
             HeadDim = trace.HeadDim,
             Causal = trace.Causal,
             KvFormat = OptionNames.Name(options.KvFormat),
-            Keep = options.Keep.IsMass ? options.Keep.ToString() : options.Keep.Value,
+            Keep = Keep(options, attention),
+            Calibration = options.CalibrationPath,
+            KeepPerHead = attention.KeepPerHead.IsEmpty ? null : attention.KeepPerHead.ToArray(),
             Repeat = options.Repeat,
             TotalMs = total,
             MinMs = m.MinMs,

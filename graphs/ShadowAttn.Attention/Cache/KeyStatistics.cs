@@ -65,6 +65,34 @@ public sealed class KeyStatistics
         return new KeyStatistics(mean, variance, absMax);
     }
 
+    /// <summary>The statistics of several inputs together, each of the same weight.</summary>
+    /// <param name="inputs">At least one, all of the same shape.</param>
+    /// <exception cref="ArgumentException">None, or different shapes.</exception>
+    public static KeyStatistics Merge(IReadOnlyList<KeyStatistics> inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        if (inputs.Count == 0 || inputs.Any(i => i.KvHeads != inputs[0].KvHeads || i.HeadDim != inputs[0].HeadDim))
+        {
+            throw new ArgumentException("statistics of at least one input, all of one shape, are needed", nameof(inputs));
+        }
+
+        int dim = inputs[0].HeadDim;
+        var mean = new float[inputs[0].Mean.Length];
+        var variance = new float[mean.Length];
+        var absMax = new float[inputs[0].KvHeads];
+        for (int c = 0; c < mean.Length; c++)
+        {
+            double centre = inputs.Average(i => (double)i.Mean.Span[c]);
+            mean[c] = (float)centre;
+            variance[c] = (float)inputs.Average(i => i.Variance.Span[c] + Math.Pow(i.Mean.Span[c] - centre, 2));
+
+            // The farthest channel may be any: its distance from the common mean is at most so much.
+            absMax[c / dim] = Math.Max(absMax[c / dim], inputs.Max(i => i.AbsMax.Span[c / dim] + (float)Math.Abs(i.Mean.Span[c] - centre)));
+        }
+
+        return new KeyStatistics(mean, variance, absMax);
+    }
+
     /// <summary>Mean and variance per channel of the first rows; returns the largest distance from the mean.</summary>
     internal static float Measure(in KvRows rows, int count, Span<float> mean, Span<float> variance)
     {

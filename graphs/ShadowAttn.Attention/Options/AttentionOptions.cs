@@ -18,6 +18,12 @@ public sealed record AttentionOptions
     /// <summary>How many keys a row keeps.</summary>
     public KeepRatio Keep { get; init; } = KeepRatio.Share(0.2);
 
+    /// <summary>
+    /// The share of keys that the rows of each query head keep, in (0, 1], instead of <see cref="Keep"/>: [heads], or empty for the same in all heads.
+    /// <see cref="CalibrationProfile"/> has such shares.
+    /// </summary>
+    public ReadOnlyMemory<double> KeepPerHead { get; init; }
+
     /// <summary>A row keeps at least so many keys: early rows are where a ratio alone does harm.</summary>
     public int MinKeys { get; init; } = 64;
 
@@ -94,6 +100,7 @@ public sealed record AttentionOptions
             throw new ArgumentException($"{nameof(Keep)} must be KeepRatio.Share or KeepRatio.Mass of a value in (0, 1]");
         }
 
+        ValidateKeepPerHead();
         if (Scale is { } scale && !float.IsFinite(scale))
         {
             throw new ArgumentException($"{nameof(Scale)} ({scale}) must be finite");
@@ -121,6 +128,29 @@ public sealed record AttentionOptions
         if (Mode == AttentionMode.Shadow && Buckets == PilotBuckets.Paper && Keep.IsMass)
         {
             throw new ArgumentException("Keep by mass needs the universal pilot: the paper's buckets keep a share of the keys");
+        }
+    }
+
+    private void ValidateKeepPerHead()
+    {
+        if (KeepPerHead.IsEmpty)
+        {
+            return;
+        }
+
+        if (KeepPerHead.Length != Heads || Keep.IsMass)
+        {
+            throw new ArgumentException(Keep.IsMass
+                ? $"{nameof(KeepPerHead)} has shares of the keys; {nameof(Keep)} must not be a share of the mass"
+                : $"{nameof(KeepPerHead)} has {KeepPerHead.Length} shares; there are {Heads} query heads");
+        }
+
+        foreach (double share in KeepPerHead.Span)
+        {
+            if (share is not (> 0 and <= 1))
+            {
+                throw new ArgumentException($"{nameof(KeepPerHead)} has {share}; every share must be above 0 and at most 1");
+            }
         }
     }
 

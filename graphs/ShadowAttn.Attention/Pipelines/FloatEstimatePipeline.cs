@@ -48,8 +48,8 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
             UnmanagedBuffer[] none = [.. Enumerable.Repeat(owned.Own(UnmanagedBuffer.Allocate(64)), call.KvHeads)];
             keys = owned.Own(new KeyPreparation(call, pool, clock, none, centre: true, valueSums: tail, pack: false, quantizeKeys: false));
             slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
-            var selector = new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale);
-            IRowSelector selection = byBlocks ? new BlockSelector(options.Keep, options.MinKeys, selector) : selector;
+            var selector = new RowSelector(new HeadKeep(options), options.Tail, call.Dim, call.Scale);
+            IRowSelector selection = byBlocks ? new BlockSelector(new HeadKeep(options), selector) : selector;
             stage = new TileStage(call, selection, clock, tail, slopes);
             panels = owned.Own(UnmanagedBuffer.Allocate(checked((nint)call.KvHeads * panelCount * Panel * call.Dim * sizeof(float))));
             int tileRows = Math.Min(call.Queries, QueryBlock.TileRows);

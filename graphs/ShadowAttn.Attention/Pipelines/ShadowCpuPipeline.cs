@@ -28,7 +28,14 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly float sigma0;
     private int nextItem;
 
-    public ShadowCpuPipeline(AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock, bool keepAll = false)
+    /// <param name="call">The call's tensors.</param>
+    /// <param name="options">Knobs.</param>
+    /// <param name="pool">The workers.</param>
+    /// <param name="clock">Where the time goes to.</param>
+    /// <param name="keepAll">Whether every row keeps all that it sees.</param>
+    /// <param name="selector">Selects instead of what the options say; must be safe for all workers at once. Null for the options' way.</param>
+    public ShadowCpuPipeline(
+        AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock, bool keepAll = false, IRowSelector? selector = null)
     {
         this.call = call;
         this.pool = pool;
@@ -52,7 +59,8 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             }
 
             slopes = tailWay == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
-            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, tailWay, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);
+            selector ??= new RowSelector(new HeadKeep(options), tailWay, call.Dim, call.Scale, options.ExactTopK);
+            stage = new TileStage(call, selector, clock, tail, slopes);
             scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense: null, slopes is not null, options.ExactTopK != ExactTopK.None));
         }
         catch

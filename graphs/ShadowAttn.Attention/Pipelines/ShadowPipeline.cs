@@ -83,7 +83,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
 
             memoryDescription = memory.Description;
             slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
-            stage = new TileStage(call, new RowSelector(options.Keep, options.MinKeys, options.Tail, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);
+            stage = new TileStage(call, new RowSelector(new HeadKeep(options), options.Tail, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);
             scratch = owned.Own(
                 pool.Threads, _ => new WorkerScratch(capacity, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null, options.ExactTopK != ExactTopK.None));
             queue = owned.Own(new PilotQueue(Slots));

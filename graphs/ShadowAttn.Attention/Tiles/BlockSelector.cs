@@ -4,7 +4,7 @@ namespace ShadowAttn.Attention;
 /// The block-sparse baseline: a row keeps the block of 64 keys that it is in and, of the others, those whose mean key it matches best, until it has as
 /// many keys as its ratio says. <see cref="RowPilot.Estimates"/> has a number per block, the levels repeat it for each key.
 /// </summary>
-internal sealed unsafe class BlockSelector(KeepRatio keep, int minKeys, RowSelector rows) : IRowSelector
+internal sealed unsafe class BlockSelector(HeadKeep keep, RowSelector rows) : IRowSelector
 {
     /// <summary>Keys of a block: a word of the mask.</summary>
     public const int Block = 64;
@@ -17,7 +17,7 @@ internal sealed unsafe class BlockSelector(KeepRatio keep, int minKeys, RowSelec
         in RowPilot row, ReadOnlySpan<KeyOutlier> outliers, WorkerScratch scratch, ulong* mask, ref int guess, ref int rescored)
     {
         RowChoice choice = default;
-        int wanted = keep.Count(row.Seen, minKeys);
+        int wanted = keep.Count(row.Head, row.Seen);
         int blocks = (row.Visible + Block - 1) / Block;
         for (int block = 0; block < blocks; block++)
         {

@@ -23,6 +23,9 @@ internal struct RowChoice
 /// <summary>What the selection of a row needs to know about it.</summary>
 internal unsafe struct RowPilot
 {
+    /// <summary>The query head.</summary>
+    public int Head;
+
     /// <summary>The pilot's scores of the visible keys.</summary>
     public sbyte* Scores;
 

@@ -7,7 +7,7 @@ namespace ShadowAttn.Attention;
 /// Which keys a row keeps: by a share of its visible keys, or by a share of its mass. Rows whose pilot saturated more keys than they keep are
 /// ordered again by the unsaturated products; of equal scores the larger index comes first, as HTP's TopK has it.
 /// </summary>
-internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompensation tail, int dim, float scale, ExactTopK exact = ExactTopK.None)
+internal sealed unsafe class RowSelector(HeadKeep keep, TailCompensation tail, int dim, float scale, ExactTopK exact = ExactTopK.None)
     : IRowSelector
 {
     private const int Saturated = 127;
@@ -36,7 +36,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         }
         else
         {
-            choice.Kept = keep.Count(row.Seen, minKeys);
+            choice.Kept = keep.Count(row.Head, row.Seen);
             if (choice.Kept == row.Seen)
             {
                 KeepAll(mask, row);
@@ -190,6 +190,20 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         HideBeforeWindow(row, mask, hide: false);
     }
 
+    /// <summary>The unsaturated product of a key, in the steps of the others; keys are asked for in ascending order.</summary>
+    internal static int Product(in RowPilot row, int key, int dim, ref ReadOnlySpan<KeyOutlier> outliers)
+    {
+        while (!outliers.IsEmpty && outliers[0].Key < row.Start + key)
+        {
+            outliers = outliers[1..];
+        }
+
+        int shift = !outliers.IsEmpty && outliers[0].Key == row.Start + key ? outliers[0].Shift : 0;
+        long exact = (long)VectorDot.Int8(row.Q8, row.K8 + ((nint)key * dim), dim) << shift;
+        exact += (long)(row.Bias(key) * row.ProductsPerLogit);
+        return (int)Math.Clamp(exact, int.MinValue, int.MaxValue);
+    }
+
     /// <summary>Orders the saturated keys by their products. No other key can be among the kept: its product is smaller.</summary>
     private void Rescore(in RowPilot row, ReadOnlySpan<KeyOutlier> outliers, int kept, WorkerScratch scratch, ulong* mask)
     {
@@ -198,15 +212,7 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
         {
             if (row.Scores[i] == Saturated)
             {
-                while (!outliers.IsEmpty && outliers[0].Key < row.Start + i)
-                {
-                    outliers = outliers[1..];
-                }
-
-                int shift = !outliers.IsEmpty && outliers[0].Key == row.Start + i ? outliers[0].Shift : 0;
-                long exact = (long)VectorDot.Int8(row.Q8, row.K8 + ((nint)i * dim), dim) << shift;
-                exact += (long)(row.Bias(i) * row.ProductsPerLogit);
-                int product = (int)Math.Clamp(exact, int.MinValue, int.MaxValue);
+                int product = Product(row, i, dim, ref outliers);
                 scratch.Sort[count++] = ((ulong)(uint)(product ^ int.MinValue) << 32) | (uint)i;
             }
         }
@@ -249,8 +255,8 @@ internal sealed unsafe class RowSelector(KeepRatio keep, int minKeys, TailCompen
             total += Math.Exp(Logit(scratch.Sort[i]) - top);
         }
 
-        int floor = Math.Min(row.Seen, minKeys);
-        double target = keep.Value * total;
+        int floor = Math.Min(row.Seen, keep.MinKeys);
+        double target = keep.Mass * total;
         double mass = 0;
         int kept = 0;
         int keptSaturated = 0;

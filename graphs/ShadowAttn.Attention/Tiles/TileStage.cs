@@ -143,6 +143,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         int start = call.First(query) & ~63;
         RowPilot pilot = new()
         {
+            Head = head,
             Start = start,
             Visible = call.Visible(query) - start,
             Hidden = call.First(query) - start,
