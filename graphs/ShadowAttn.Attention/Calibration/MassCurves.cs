@@ -63,7 +63,7 @@ public sealed class MassCurves
         // The values play no part: the keys stand in for them.
         call.Bind(options, q, k, k, o);
         call.Progress.Restart(call.Queries, null);
-        var recorder = new MassRecorder(options);
+        using var recorder = new MassRecorder(options);
         using var pipeline = new ShadowCpuPipeline(call, options, pool, new StageClock(pool.Threads), selector: recorder);
         pipeline.Run();
         cancellationToken.ThrowIfCancellationRequested();

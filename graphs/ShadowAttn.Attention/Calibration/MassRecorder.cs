@@ -3,7 +3,7 @@ namespace ShadowAttn.Attention;
 /// <summary>
 /// Takes the place of a selection: ranks the keys of each row as the pilot does, sums up their exact softmax weights in that order, and keeps next to nothing.
 /// </summary>
-internal sealed unsafe class MassRecorder(AttentionOptions options) : IRowSelector
+internal sealed unsafe class MassRecorder(AttentionOptions options) : IRowSelector, IDisposable
 {
     private const int Levels = 256;
 
@@ -23,6 +23,9 @@ internal sealed unsafe class MassRecorder(AttentionOptions options) : IRowSelect
         mask[(row.Visible - 1) / 64] = 1UL << ((row.Visible - 1) % 64);
         return new RowChoice { Kept = 1 };
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => scratches.Dispose();
 
     /// <summary>The means over the recorded rows.</summary>
     public MassCurves Result() => new(

@@ -1,6 +1,5 @@
 using System.Text;
 using ShadowAttn.Attention;
-using ShadowAttn.Kernels;
 using Xunit;
 
 namespace ShadowAttn.Tests.Attention.Calibration;
