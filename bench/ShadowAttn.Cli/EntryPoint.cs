@@ -13,6 +13,7 @@ using ShadowAttn.Cli.Eval;
 using ShadowAttn.Cli.Generate;
 using ShadowAttn.Cli.Prepare;
 using ShadowAttn.Cli.Run;
+using ShadowAttn.Cli.Trace;
 using ShadowAttn.Interop;
 using ShadowAttn.Model;
 
@@ -47,6 +48,7 @@ public static class EntryPoint
             RunCommandLine.Create(console, verbose),
             BenchCommandLine.Create(console, benchmarks ?? BenchRegistry.Default),
             CompareCommandLine.Create(console, verbose),
+            TraceCommandLine.Create(console, verbose),
             EvalCommandLine.Create(console, verbose),
             GenerateCommandLine.Create(console, verbose),
             CaptureCommandLine.Create(console),

@@ -65,6 +65,9 @@ public sealed class ShadowAttention : IDisposable
     /// </summary>
     public QnnProfile? Profile { get; set; }
 
+    /// <summary>Records the calls while it is set: which worker and which stage did what when. Recording allocates nothing after the first call.</summary>
+    public TimelineRecorder? Recorder { get; set; }
+
     /// <summary>
     /// Called with a query head as soon as its output is complete, on the worker's thread that completed it: what follows can start with it. While it is
     /// set, heads are computed one after the other. What it throws ends the call. Not called for the heads that a cancelled call leaves undone.
@@ -274,8 +277,7 @@ public sealed class ShadowAttention : IDisposable
                 shadow.Profile = Profile;
             }
 
-            clock.Clear();
-            long start = Stopwatch.GetTimestamp();
+            long start = clock.Restart(Recorder, pipeline.StageNames);
             pipeline.Run();
             cancellationToken.ThrowIfCancellationRequested();
             Finish(pipeline, start);
@@ -315,6 +317,7 @@ public sealed class ShadowAttention : IDisposable
     private void Finish(IAttentionPipeline pipeline, long start)
     {
         long end = Stopwatch.GetTimestamp();
+        clock.Recorder?.End(end);
         report.Clear();
         report.TotalMilliseconds = (end - start) * 1000.0 / Stopwatch.Frequency;
         for (int query = 0; query < call.Queries; query++)

@@ -59,6 +59,18 @@ internal static class RunCommand
     /// <exception cref="InputException">The input is not what the operator can compute.</exception>
     public static RunReport Measure(RunOptions options, TraceInput trace, BackendHost? host, TensorView<float> o, ProgressReporter progress)
     {
+        AttentionOptions attention = OperatorOptions(options, trace);
+        options = options with { Mode = attention.Mode, MinKeys = attention.MinKeys, ExactTopK = attention.ExactTopK };
+        using KvTensor? k = Convert("k", trace.K, options.KvFormat, trace.Path);
+        using KvTensor? v = Convert("v", trace.V, options.KvFormat, trace.Path);
+        var run = new AttentionRun(host, attention, options.Repeat, progress);
+        return RunReportBuilder.Build(options, attention, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
+    }
+
+    /// <summary>The operator's options for an input, checked.</summary>
+    /// <exception cref="InputException">The input is not what the operator can compute.</exception>
+    internal static AttentionOptions OperatorOptions(RunOptions options, TraceInput trace)
+    {
         var attention = new AttentionOptions
         {
             Heads = trace.Heads,
@@ -79,16 +91,7 @@ internal static class RunCommand
             Buckets = options.Buckets,
         };
         Check(attention, options, trace);
-        if (options.CalibrationPath is { } path)
-        {
-            attention = Calibrated(attention, path, trace);
-            options = options with { Mode = attention.Mode, MinKeys = attention.MinKeys, ExactTopK = attention.ExactTopK };
-        }
-
-        using KvTensor? k = Convert("k", trace.K, options.KvFormat, trace.Path);
-        using KvTensor? v = Convert("v", trace.V, options.KvFormat, trace.Path);
-        var run = new AttentionRun(host, attention, options.Repeat, progress);
-        return RunReportBuilder.Build(options, attention, trace, host?.Backend, run.Measure(trace, k?.View ?? trace.K, v?.View ?? trace.V, o));
+        return options.CalibrationPath is { } path ? Calibrated(attention, path, trace) : attention;
     }
 
     /// <summary>The options of the trace's layer in a profile.</summary>
@@ -110,7 +113,7 @@ internal static class RunCommand
     }
 
     /// <summary>A copy in another format; null for fp32, which the trace is in.</summary>
-    private static KvTensor? Convert(string name, TensorView<float> tensor, KvFormat format, string path)
+    internal static KvTensor? Convert(string name, TensorView<float> tensor, KvFormat format, string path)
     {
         if (format == KvFormat.F32)
         {

@@ -87,9 +87,10 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._mode, line._buckets, line._output, line._exact, line._calibration,
+            line._output,
         };
         line.AddTo(command);
+        line.AddChoicesTo(command);
         command.SetAction(result => Run(line.ReadRun(result), console));
         return command;
     }
@@ -108,7 +109,41 @@ internal sealed class RunCommandLine
         _backend.AddTo(command);
     }
 
+    /// <summary>Adds what does not go for every mode.</summary>
+    internal void AddChoicesTo(Command command)
+    {
+        command.Add(_mode);
+        command.Add(_buckets);
+        command.Add(_exact);
+        command.Add(_calibration);
+    }
+
     private static void Run(RunOptions options, CommandConsole console)
+    {
+        Check(options);
+        if (options.OutputPath is { } output)
+        {
+            CheckOutput(output, options);
+        }
+
+        // The library is tried before the input is read: a wrong path shows at once.
+        using BackendHost? host = OpenBackend(options, console);
+        using TraceInput trace = TraceInput.Open(options.InputPath);
+        RunCommand.Execute(options, trace, host, console);
+    }
+
+    /// <summary>Throws if a file could not be written there, or is the input.</summary>
+    internal static void CheckOutput(string path, RunOptions options)
+    {
+        OutputFile.Check(path);
+        if (Path.GetFullPath(path) == Path.GetFullPath(options.InputPath))
+        {
+            throw new InputException($"--output: {path} is the input; name another file");
+        }
+    }
+
+    /// <summary>Throws where options do not go together.</summary>
+    internal static void Check(RunOptions options)
     {
         CheckInstructionSet();
         if (options.Mode == AttentionMode.Shadow && options.Buckets == PilotBuckets.Paper && options.Keep.IsMass)
@@ -135,20 +170,6 @@ internal sealed class RunCommandLine
         {
             throw new InputException("--mode: npu-int8 has no other mask than the causal one; leave --sliding-window and --alibi away");
         }
-
-        if (options.OutputPath is { } output)
-        {
-            OutputFile.Check(output);
-            if (Path.GetFullPath(output) == Path.GetFullPath(options.InputPath))
-            {
-                throw new InputException($"--output: {output} is the input; name another file");
-            }
-        }
-
-        // The library is tried before the input is read: a wrong path shows at once.
-        using BackendHost? host = OpenBackend(options, console);
-        using TraceInput trace = TraceInput.Open(options.InputPath);
-        RunCommand.Execute(options, trace, host, console);
     }
 
     internal static void CheckInstructionSet()
@@ -159,7 +180,7 @@ internal sealed class RunCommandLine
         }
     }
 
-    private static BackendHost? OpenBackend(RunOptions options, CommandConsole console)
+    internal static BackendHost? OpenBackend(RunOptions options, CommandConsole console)
     {
         if (options.Mode is AttentionMode.Shadow or AttentionMode.NpuInt8)
         {
@@ -171,7 +192,7 @@ internal sealed class RunCommandLine
         return null;
     }
 
-    private RunOptions ReadRun(ParseResult result)
+    internal RunOptions ReadRun(ParseResult result)
     {
         RunOptions options = Read(result) with { CalibrationPath = result.GetValue(_calibration) };
         if (options.CalibrationPath is null)

@@ -55,16 +55,13 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     /// <inheritdoc/>
     public void Run(int worker)
     {
-        long time = StageClock.Now;
         if (packing)
         {
-            Pack();
-            clock.Add(worker, Stage.Pack, time);
+            Pack(worker);
         }
         else
         {
-            Attend(scratch[worker].Dense);
-            clock.Add(worker, Stage.Dense, time);
+            Attend(worker, scratch[worker].Dense);
         }
     }
 
@@ -80,25 +77,25 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
 
-    private void Pack()
+    private void Pack(int worker)
     {
+        long time = StageClock.Now;
         int chunks = QueryBlock.Count(call.Keys, PackKeys);
         for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.KvHeads * chunks && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
             int kvHead = item / chunks;
             int first = item % chunks * PackKeys;
+            int count = Math.Min(PackKeys, call.Keys - first);
             KvRows rows = call.KeyRows(kvHead);
-            kernel.PackKeys(
-                &rows,
-                first,
-                Math.Min(PackKeys, call.Keys - first),
-                call.Dim,
-                (float*)packed.Pointer + (kvHead * packedStride));
+            clock.At(worker, WorkItem.Keys(kvHead, first, count));
+            kernel.PackKeys(&rows, first, count, call.Dim, (float*)packed.Pointer + (kvHead * packedStride));
+            time = clock.Add(worker, Stage.Pack, time);
         }
     }
 
-    private void Attend(float* denseScratch)
+    private void Attend(int worker, float* denseScratch)
     {
+        long time = StageClock.Now;
         // A single query of each head: the heads of a group are the rows, so that keys and values are read once for all of them.
         bool stacked = call.Queries == 1;
         int headsPerTile = stacked ? Math.Min(QueryBlock.HeadsPerTile(1, call.Group, call.KvHeads, pool.Threads), kernel.RowBlock) : 1;
@@ -128,7 +125,9 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
                 OutputStride = stacked ? call.OHeadStride : call.ORowStride,
                 Scratch = denseScratch,
             };
+            clock.At(worker, new WorkItem(kvHead, head, first, stacked ? 1 : arguments.Rows));
             kernel.Attend(&arguments);
+            time = clock.Add(worker, Stage.Dense, time);
             for (int done = 0; done < heads; done++)
             {
                 call.Progress.Done(head + done, stacked ? 1 : arguments.Rows);

@@ -66,6 +66,9 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
     }
 
     /// <inheritdoc/>
+    public string[] StageNames => Attention.StageNames.FloatEstimate;
+
+    /// <inheritdoc/>
     public void Run()
     {
         Array.Clear(counters);
@@ -84,10 +87,11 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
         {
             for (int item = Next(); item < call.KvHeads * panelCount && !call.Cancelled; item = Next())
             {
+                clock.At(worker, new WorkItem(item / panelCount, -1, 0, 0));
                 Pack(item / panelCount, item % panelCount, (float*)rows[worker].Pointer);
+                time = clock.Add(worker, Stage.Pack, time);
             }
 
-            clock.Add(worker, Stage.Pack, time);
             return;
         }
 
@@ -99,6 +103,7 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
             int tileIndex = call.Progress.IsWatched ? item % tiles : item / call.Heads;
             Tile tile = new() { Head = head, FirstQuery = (tiles - 1 - tileIndex) * QueryBlock.TileRows };
             tile.Rows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
+            clock.At(worker, new WorkItem(head / call.Group, head, tile.FirstQuery, tile.Rows));
             Estimate(worker, ref tile);
             stage.Process(worker, tile, scratch[worker], ref local);
         }

@@ -9,6 +9,9 @@ internal interface IAttentionPipeline : IDisposable
     /// <summary>What the last call counted and how long its operators took.</summary>
     void Report(AttentionReport report);
 
+    /// <summary>What the stages are called in the report.</summary>
+    string[] StageNames => Attention.StageNames.Pilot;
+
     /// <summary>Lets go of what was made for a cache.</summary>
     void Forget(KvCache cache)
     {

@@ -80,7 +80,11 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
                 long start = StageClock.Now;
                 nint keys = (nint)kvHead * paddedKeys * call.Dim;
                 graphs[block].Execute(q8.Pointer, (sbyte*)k8.Pointer + keys, (sbyte*)v8.Pointer + keys, o8.Pointer);
-                npuTicks += StageClock.Now - start;
+                long end = StageClock.Now;
+                npuTicks += end - start;
+                WorkItem item = WorkItem.Queries(kvHead, block * blockQueries, Math.Min(blockQueries, call.Queries - (block * blockQueries)));
+                clock.Recorder?.NpuStaged("attention", start, end, item);
+                clock.Staged("wait", start, item);
                 Start(Step.Output);
             }
         }
@@ -95,26 +99,29 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
             case Step.Keys:
                 for (int item = Next(); item < 2 * call.KvHeads && !call.Cancelled; item = Next())
                 {
+                    clock.At(worker, WorkItem.Keys(item / 2, 0, call.Keys));
                     QuantizeKeys(item / 2, values: item % 2 == 1);
+                    start = clock.Add(worker, Stage.Quantize, start);
                 }
 
-                clock.Add(worker, Stage.Quantize, start);
                 break;
             case Step.Queries:
                 for (int head = Next(); head < call.Group && !call.Cancelled; head = Next())
                 {
+                    clock.At(worker, Item(head));
                     QuantizeQueries(head);
+                    start = clock.Add(worker, Stage.Quantize, start);
                 }
 
-                clock.Add(worker, Stage.Quantize, start);
                 break;
             default:
                 for (int head = Next(); head < call.Group && !call.Cancelled; head = Next())
                 {
+                    clock.At(worker, Item(head));
                     DequantizeOutput(head);
+                    start = clock.Add(worker, Stage.Dequantize, start);
                 }
 
-                clock.Add(worker, Stage.Dequantize, start);
                 break;
         }
     }
@@ -146,6 +153,9 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         nextItem = 0;
         pool.Run(this);
     }
+
+    private WorkItem Item(int head) =>
+        new(kvHead, (kvHead * call.Group) + head, block * blockQueries, Math.Min(blockQueries, call.Queries - (block * blockQueries)));
 
     private int Next() => Interlocked.Increment(ref nextItem) - 1;
 

@@ -9,18 +9,19 @@ namespace ShadowAttn.Attention;
 /// </summary>
 internal sealed class PilotQueue : IDisposable
 {
-    private readonly PilotBinding?[] slots;
+    private readonly (PilotBinding? Binding, WorkItem Item)[] slots;
     private readonly Thread thread;
     private readonly object gate = new();
     private int submitted;
     private int done;
     private QnnProfile? profile;
+    private TimelineRecorder? timeline;
     private Exception? failure;
     private bool stopping;
 
     public PilotQueue(int slotCount)
     {
-        slots = new PilotBinding?[slotCount];
+        slots = new (PilotBinding?, WorkItem)[slotCount];
         thread = new Thread(Work) { IsBackground = true, Name = "shadowattn pilot" };
         thread.Start();
     }
@@ -30,11 +31,13 @@ internal sealed class PilotQueue : IDisposable
 
     /// <summary>Forgets earlier executions; nothing may be under way.</summary>
     /// <param name="events">Gets the events of the executions to come; may be null.</param>
-    public void Restart(QnnProfile? events)
+    /// <param name="recorder">Gets when they were executed; may be null.</param>
+    public void Restart(QnnProfile? events, TimelineRecorder? recorder)
     {
         lock (gate)
         {
             profile = events;
+            timeline = recorder;
             submitted = 0;
             done = 0;
             failure = null;
@@ -43,20 +46,21 @@ internal sealed class PilotQueue : IDisposable
     }
 
     /// <summary>Queues an execution; the n-th since <see cref="Restart"/> uses slot n modulo the number of slots.</summary>
-    public void Submit(PilotBinding binding)
+    /// <param name="binding">The graph and its buffers.</param>
+    /// <param name="item">What it scores.</param>
+    public void Submit(PilotBinding binding, in WorkItem item)
     {
         lock (gate)
         {
-            slots[submitted % slots.Length] = binding;
+            slots[submitted % slots.Length] = (binding, item);
             submitted++;
             Monitor.PulseAll(gate);
         }
     }
 
-    /// <summary>Waits until <paramref name="count"/> executions are done; returns the ticks waited. Rethrows what an execution threw.</summary>
-    public long Wait(int count)
+    /// <summary>Waits until <paramref name="count"/> executions are done. Rethrows what an execution threw.</summary>
+    public void Wait(int count)
     {
-        long start = StageClock.Now;
         lock (gate)
         {
             while (done < count && failure is null)
@@ -69,8 +73,6 @@ internal sealed class PilotQueue : IDisposable
                 System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
             }
         }
-
-        return StageClock.Now - start;
     }
 
     /// <summary>Waits until nothing is under way, whatever failed.</summary>
@@ -102,6 +104,7 @@ internal sealed class PilotQueue : IDisposable
         while (true)
         {
             PilotBinding next;
+            WorkItem item;
             lock (gate)
             {
                 while ((done == submitted || failure is not null) && !stopping)
@@ -114,7 +117,8 @@ internal sealed class PilotQueue : IDisposable
                     return;
                 }
 
-                next = slots[done % slots.Length]!;
+                next = slots[done % slots.Length].Binding!;
+                item = slots[done % slots.Length].Item;
             }
 
             Exception? error = null;
@@ -128,9 +132,11 @@ internal sealed class PilotQueue : IDisposable
                 error = e;
             }
 
+            long end = StageClock.Now;
+            timeline?.NpuStaged("pilot", start, end, item);
             lock (gate)
             {
-                BusyTicks += StageClock.Now - start;
+                BusyTicks += end - start;
                 failure = error;
                 done++;
                 Monitor.PulseAll(gate);

@@ -71,6 +71,9 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
+    public string[] StageNames => keepAll ? Attention.StageNames.KeepAll : Attention.StageNames.Pilot;
+
+    /// <inheritdoc/>
     public void Run()
     {
         Array.Clear(counters);
@@ -116,6 +119,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             };
             tile.HeadRows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
             tile.Rows = tile.HeadRows * Math.Min(headsPerTile, call.Group - firstHead);
+            clock.At(worker, new WorkItem(part / parts, tile.Head, tile.FirstQuery, tile.HeadRows));
             if (call.Visible(tile.FirstQuery + tile.HeadRows - 1) >= call.KeepAllBelow)
             {
                 Score(worker, tile);

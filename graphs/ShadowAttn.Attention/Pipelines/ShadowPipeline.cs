@@ -103,12 +103,14 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     {
         Array.Clear(counters);
         exposedTicks = 0;
-        queue.Restart(Profile);
+        queue.Restart(Profile, clock.Recorder);
         if (keys is not null)
         {
             call.Tables = keys;
             scales?.Key.CopyTo(new Span<float>(keys.KeyScale, call.KvHeads));
+            long start = StageClock.Now;
             keys.Run();
+            clock.Staged("keys", start, WorkItem.None);
         }
         else
         {
@@ -119,7 +121,9 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         try
         {
             Submit(0);
+            long start = StageClock.Now;
             slopes?.Run();
+            clock.Staged("tail", start, WorkItem.None);
             for (int unit = 0; unit < units.Length && !call.Cancelled; unit++)
             {
                 if (unit + 1 < units.Length)
@@ -127,7 +131,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
                     Submit(unit + 1);
                 }
 
-                exposedTicks += queue.Wait(unit + 1);
+                Await(unit);
                 Start(unit, forQuantizing: false);
             }
         }
@@ -264,15 +268,25 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private void Submit(int unit)
     {
         Start(unit, forQuantizing: true);
-        queue.Submit(bindings[(unit * rungs.Length) + rung]);
+        queue.Submit(bindings[(unit * rungs.Length) + rung], units[unit].Item);
+    }
+
+    /// <summary>Waits for a unit's scores.</summary>
+    private void Await(int unit)
+    {
+        long start = StageClock.Now;
+        queue.Wait(unit + 1);
+        exposedTicks += clock.Staged("wait", start, units[unit].Item) - start;
     }
 
     private void Start(int unit, bool forQuantizing)
     {
+        long start = StageClock.Now;
         current = unit;
         quantizing = forQuantizing;
         nextItem = 0;
         pool.Run(this);
+        clock.Staged(forQuantizing ? "quantize" : "attend", start, units[unit].Item);
     }
 
     private void QuantizeQueries(int worker)
@@ -290,6 +304,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             sbyte* destination = (sbyte*)q8[slot].Pointer + (row * call.Dim);
             float* scale = (float*)rowScales[slot].Pointer + row;
             float* query = call.Query((u.KvHead * call.Group) + head, u.FirstQuery + first);
+            clock.At(worker, new WorkItem(u.KvHead, (u.KvHead * call.Group) + head, u.FirstQuery + first, rows));
             if (scales is { } paper)
             {
                 new Span<float>(scale, rows).Fill(paper.Query[u.KvHead]);
@@ -300,9 +315,9 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
                 float* power = call.Tables.Power + ((nint)u.KvHead * call.Dim);
                 quantize.Queries(query, call.QRowStride, rows, call.Dim, power, sigma0, destination, call.Dim, scale);
             }
-        }
 
-        clock.Add(worker, Stage.Quantize, time);
+            time = clock.Add(worker, Stage.Quantize, time);
+        }
     }
 
     private void Attend(int worker)
@@ -327,9 +342,13 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
                 RowScales = (float*)rowScales[slot].Pointer + row,
                 ScoreUnit = spec.OutputScale / (spec.QueryScale * spec.KeyScale),
             };
+            clock.At(worker, new WorkItem(u.KvHead, tile.Head, tile.FirstQuery, tile.Rows));
             stage.Process(worker, tile, scratch[worker], ref counters[worker]);
         }
     }
 
-    private readonly record struct Unit(int KvHead, int FirstQuery, int Queries, PilotGraph[] Graphs);
+    private readonly record struct Unit(int KvHead, int FirstQuery, int Queries, PilotGraph[] Graphs)
+    {
+        public WorkItem Item => WorkItem.Queries(KvHead, FirstQuery, Queries);
+    }
 }

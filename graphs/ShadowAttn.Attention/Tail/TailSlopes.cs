@@ -92,6 +92,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         {
             int range = item % ranges;
             int rest = item / ranges;
+            clock.At(worker, new WorkItem(adding ? rest / count : rest, -1, 0, 0));
             if (adding)
             {
                 Add(rest / count, rest % count, range * Channels, block);
@@ -100,9 +101,9 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
             {
                 Finish(rest, range * Channels, block);
             }
-        }
 
-        clock.Add(worker, Stage.Tail, start);
+            start = clock.Add(worker, Stage.Tail, start);
+        }
     }
 
     /// <inheritdoc/>

@@ -131,10 +131,11 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
         int items = call.KvHeads * chunks;
         for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
+            int first = item % chunks * Chunk;
+            clock.At(worker, WorkItem.Keys(item / chunks, first, Math.Min(Chunk, call.Keys - first)));
             RunItem(worker, item / chunks, item % chunks);
+            start = clock.Add(worker, Stage.Quantize, start);
         }
-
-        clock.Add(worker, Stage.Quantize, start);
     }
 
     /// <inheritdoc/>

@@ -65,8 +65,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         scratch.ExactScores = 0;
         SelectRows(tile, scratch, ref counters);
         counters.ExactScores += scratch.ExactScores;
-        clock.Move(worker, Stage.Select, Stage.Certify, scratch.CertificateTicks);
-        time = clock.Add(worker, Stage.Select, time);
+        time = clock.Add(worker, Stage.Select, time, Stage.Certify, scratch.CertificateTicks);
         if (tail)
         {
             TailValues(tile, scratch);
