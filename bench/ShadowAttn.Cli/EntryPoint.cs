@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using ShadowAttn.Cli.AbiCheck;
+using ShadowAttn.Cli.Analyze;
 using ShadowAttn.Cli.Bench;
 using ShadowAttn.Cli.Cache;
 using ShadowAttn.Cli.Calibrate;
@@ -52,6 +53,7 @@ public static class EntryPoint
             EvalCommandLine.Create(console, verbose),
             GenerateCommandLine.Create(console, verbose),
             CaptureCommandLine.Create(console),
+            AnalyzeCommandLine.Create(console),
             CalibrateCommandLine.Create(console),
             DoctorCommandLine.Create(console),
             CacheCommandLine.Create(console),

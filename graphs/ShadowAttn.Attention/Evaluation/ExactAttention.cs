@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
@@ -40,8 +39,8 @@ public static unsafe class ExactAttention
         long done = 0;
         for (int kvHead = 0; kvHead < call.KvHeads; kvHead++)
         {
-            double[] keys = ToDouble(call.KeyRows(kvHead), call.Keys, call.Dim);
-            double[] values = ToDouble(call.ValueRows(kvHead), call.Keys, call.Dim);
+            double[] keys = ExactLogits.ToDouble(call.KeyRows(kvHead), call.Keys, call.Dim);
+            double[] values = ExactLogits.ToDouble(call.ValueRows(kvHead), call.Keys, call.Dim);
             int firstHead = kvHead * call.Group;
             int chunks = (rows.Length + RowsPerItem - 1) / RowsPerItem;
             Parallel.For(0, call.Group * chunks, () => new Scratch(call.Keys, call.Dim), (item, _, scratch) =>
@@ -74,40 +73,14 @@ public static unsafe class ExactAttention
         return [.. Enumerable.Range(1, count).Select(i => (int)((long)i * queries / count) - 1)];
     }
 
-    private static double[] ToDouble(in KvRows x, int rows, int dim)
-    {
-        double[] result = new double[(long)rows * dim];
-        for (int r = 0; r < rows; r++)
-        {
-            for (int d = 0; d < dim; d++)
-            {
-                result[((long)r * dim) + d] = x.At(r, d);
-            }
-        }
-
-        return result;
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static RowFigures Row(AttentionCall call, int head, int query, double[] keys, double[] values, KeptKeys kept, Scratch scratch)
     {
         int visible = call.Visible(query);
         int dim = call.Dim;
         double[] logits = scratch.Logits;
-        for (int d = 0; d < dim; d++)
-        {
-            scratch.Query[d] = call.Query(head, query)[d];
-        }
-
-        double top = double.NegativeInfinity;
-        double slope = call.Slope(head);
         int first = call.First(query);
-        for (int i = first; i < visible; i++)
-        {
-            logits[i] = (Dot(scratch.Query, keys.AsSpan(i * dim, dim)) * call.Scale) + (slope * (i - (visible - 1)));
-            top = Math.Max(top, logits[i]);
-        }
-
+        double top = ExactLogits.Row(call, head, query, keys, scratch.Query, logits);
         Span<double> output = scratch.Output.AsSpan(0, dim);
         output.Clear();
         ReadOnlySpan<ulong> mask = kept.Row(head, query);
@@ -140,27 +113,6 @@ public static unsafe class ExactAttention
         }
 
         return figures;
-    }
-
-    private static double Dot(double[] a, ReadOnlySpan<double> b)
-    {
-        Vector<double> sum0 = Vector<double>.Zero;
-        Vector<double> sum1 = Vector<double>.Zero;
-        int d = 0;
-        int width = Vector<double>.Count;
-        for (; d <= b.Length - (2 * width); d += 2 * width)
-        {
-            sum0 = Vector.FusedMultiplyAdd(new Vector<double>(a, d), new Vector<double>(b[d..]), sum0);
-            sum1 = Vector.FusedMultiplyAdd(new Vector<double>(a, d + width), new Vector<double>(b[(d + width)..]), sum1);
-        }
-
-        double sum = Vector.Sum(sum0 + sum1);
-        for (; d < b.Length; d++)
-        {
-            sum += a[d] * b[d];
-        }
-
-        return sum;
     }
 
     private static void AddScaled(Span<double> sum, ReadOnlySpan<double> x, double weight)
