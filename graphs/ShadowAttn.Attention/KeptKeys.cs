@@ -54,20 +54,26 @@ public sealed unsafe class KeptKeys : IDisposable
         {
             for (int query = 0; query < Queries; query++)
             {
-                Span<ulong> row = Row(head, query);
-                int visible = call.Visible(query);
-                int first = call.First(query);
-                row.Clear();
-                row[..(visible / 64)].Fill(ulong.MaxValue);
-                if (visible % 64 != 0)
-                {
-                    row[visible / 64] = ulong.MaxValue >> (64 - (visible % 64));
-                }
-
-                row[..(first / 64)].Clear();
-                row[first / 64] &= ulong.MaxValue << (first % 64);
+                MarkVisible(call, head, query);
             }
         }
+    }
+
+    /// <summary>The same for one row.</summary>
+    internal void MarkVisible(AttentionCall call, int head, int query)
+    {
+        Span<ulong> row = Row(head, query);
+        int visible = call.Visible(query);
+        int first = call.First(query);
+        row.Clear();
+        row[..(visible / 64)].Fill(ulong.MaxValue);
+        if (visible % 64 != 0)
+        {
+            row[visible / 64] = ulong.MaxValue >> (64 - (visible % 64));
+        }
+
+        row[..(first / 64)].Clear();
+        row[first / 64] &= ulong.MaxValue << (first % 64);
     }
 
     /// <inheritdoc/>

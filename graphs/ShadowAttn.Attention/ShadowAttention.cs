@@ -263,6 +263,7 @@ public sealed class ShadowAttention : IDisposable
             call.Kept = kept;
             call.Cache = cache;
             call.KeepAllBelow = 0;
+            call.Crossover = null;
             call.Cancellation = cancellationToken;
             call.Progress.Restart(call.Queries, HeadCompleted);
             if (cache is not null)

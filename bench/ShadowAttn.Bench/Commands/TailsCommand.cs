@@ -134,6 +134,7 @@ internal static class TailsCommand
 
         private AttentionOptions Options(TailCompensation tail, double keep) => new()
         {
+            Crossover = false,
             Heads = trace.Heads,
             KvHeads = trace.KvHeads,
             HeadDim = trace.HeadDim,

@@ -103,6 +103,7 @@ internal static class EvalCommand
             Keep = way.Keep,
             MinKeys = options.MinKeys,
             Tail = way.Tail,
+            Crossover = false,
             Threads = options.Threads,
         };
         string name = OptionNames.Name(way.Mode);

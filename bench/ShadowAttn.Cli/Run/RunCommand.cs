@@ -82,6 +82,7 @@ internal static class RunCommand
             Tail = options.Tail,
             Causal = trace.Causal,
             ExactTopK = options.ExactTopK,
+            Crossover = options.Crossover,
             Sinks = options.Sinks,
             LocalWindow = options.Window,
             SlidingWindow = options.SlidingWindow,

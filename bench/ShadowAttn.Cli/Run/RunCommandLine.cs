@@ -45,6 +45,11 @@ internal sealed class RunCommandLine
     private readonly Option<ExactTopK> _exact = OptionParsing.Parsed("--exact-topk", "none|sure|2|3", "none",
         "Score keys exactly that the pilot's error might have misplaced: by the sure bound, or by so many standard errors", ParseExact);
 
+    private readonly Option<bool> _crossover = new("--crossover")
+    {
+        Description = "Compute rows that see few keys, or keep many, densely where that is faster, as the library does unless told otherwise",
+    };
+
     private readonly Option<int> _sinks = OptionParsing.Parsed("--sinks", "N", "0",
         "The first N keys are always kept", (option, text) => OptionParsing.Number(option, text, 0, int.MaxValue));
 
@@ -87,7 +92,7 @@ internal sealed class RunCommandLine
         var line = new RunCommandLine(verbose);
         var command = new Command("run", "Compute one attention layer end to end; report times, captured mass and the distance from exact attention")
         {
-            line._output,
+            line._output, line._crossover,
         };
         line.AddTo(command);
         line.AddChoicesTo(command);
@@ -194,7 +199,7 @@ internal sealed class RunCommandLine
 
     internal RunOptions ReadRun(ParseResult result)
     {
-        RunOptions options = Read(result) with { CalibrationPath = result.GetValue(_calibration) };
+        RunOptions options = Read(result) with { CalibrationPath = result.GetValue(_calibration), Crossover = result.GetValue(_crossover) };
         if (options.CalibrationPath is null)
         {
             return options;

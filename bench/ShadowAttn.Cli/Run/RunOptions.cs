@@ -22,6 +22,9 @@ public sealed record RunOptions
     /// <summary>The calibration profile whose ratios the heads keep instead of <see cref="Keep"/>, or null.</summary>
     public string? CalibrationPath { get; init; }
 
+    /// <summary>Whether rows are computed densely where that is faster. Not by default: what is asked for is what is measured.</summary>
+    public bool Crossover { get; init; }
+
     /// <summary>A row keeps at least this many of its visible keys.</summary>
     public int MinKeys { get; init; } = 64;
 

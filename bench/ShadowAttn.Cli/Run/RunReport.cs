@@ -61,6 +61,9 @@ internal sealed record RunReport
     /// <summary>The ratio of each head from the profile; null without, or where its layer is dense.</summary>
     public required double[]? KeepPerHead { get; init; }
 
+    /// <summary>Whether rows were computed densely where that is faster.</summary>
+    public required bool Crossover { get; init; }
+
     public required int Repeat { get; init; }
 
     /// <summary>Median of the repeats; input conversion and planning excluded.</summary>

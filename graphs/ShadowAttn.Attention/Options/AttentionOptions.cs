@@ -30,6 +30,12 @@ public sealed record AttentionOptions
     /// <summary>What happens to the mass of the dropped keys.</summary>
     public TailCompensation Tail { get; init; } = TailCompensation.Linear;
 
+    /// <summary>
+    /// Whether rows that see so few keys, or keep so many, that exact attention over all keys is faster, get that: in modes with a pilot. Where a row's
+    /// ratio is what is wanted, and not the fastest way, it is false. Not with <see cref="ExactTopK"/>, <see cref="SlidingWindow"/> or <see cref="AlibiSlopes"/>.
+    /// </summary>
+    public bool Crossover { get; init; } = true;
+
     /// <summary>Whether the kept keys are certified to be the exact top; for modes with a pilot and keep by share.</summary>
     public ExactTopK ExactTopK { get; init; }
 

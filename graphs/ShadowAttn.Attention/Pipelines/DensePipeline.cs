@@ -1,22 +1,17 @@
 using ShadowAttn.Kernels;
-using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
 
 /// <summary>Exact attention over all visible keys: keys packed once per KV head, blocks of rows taken by the workers, long rows first.</summary>
 internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
 {
-    private const int PackKeys = 256;
-
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
     private readonly DenseAttentionKernel kernel = DenseAttention.Kernels.Best.Kernel;
     private readonly WorkerScratch[] scratch;
     private readonly OwnedResources owned = new();
-    private readonly UnmanagedBuffer packed;
-    private readonly nint packedStride;
-    private bool packing;
+    private readonly PackedKeys? keys;
     private int nextItem;
 
     public DensePipeline(AttentionCall call, WorkerPool pool, StageClock clock)
@@ -24,10 +19,9 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         this.call = call;
         this.pool = pool;
         this.clock = clock;
-        packedStride = call.Cache is null ? (kernel.PackedFloats(call.Keys, call.Dim) + 15) & ~(nint)15 : 16;
         try
         {
-            packed = owned.Own(UnmanagedBuffer.Allocate(checked(call.KvHeads * packedStride * sizeof(float))));
+            keys = call.Cache is null ? owned.Own(new PackedKeys(call, pool, clock, kernel, call.Keys)) : null;
             scratch = owned.Own(pool.Threads, _ => new WorkerScratch(64, call.Dim, 1, scores: false, kernel));
         }
         catch
@@ -40,30 +34,13 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     /// <inheritdoc/>
     public void Run()
     {
-        if (call.Cache is null)
-        {
-            packing = true;
-            nextItem = 0;
-            pool.Run(this);
-        }
-
-        packing = false;
+        keys?.Pack(call.Keys);
         nextItem = 0;
         pool.Run(this);
     }
 
     /// <inheritdoc/>
-    public void Run(int worker)
-    {
-        if (packing)
-        {
-            Pack(worker);
-        }
-        else
-        {
-            Attend(worker, scratch[worker].Dense);
-        }
-    }
+    public void Run(int worker) => Attend(worker, scratch[worker].Dense);
 
     /// <inheritdoc/>
     public void Report(AttentionReport report)
@@ -76,22 +53,6 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
 
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
-
-    private void Pack(int worker)
-    {
-        long time = StageClock.Now;
-        int chunks = QueryBlock.Count(call.Keys, PackKeys);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.KvHeads * chunks && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
-        {
-            int kvHead = item / chunks;
-            int first = item % chunks * PackKeys;
-            int count = Math.Min(PackKeys, call.Keys - first);
-            KvRows rows = call.KeyRows(kvHead);
-            clock.At(worker, WorkItem.Keys(kvHead, first, count));
-            kernel.PackKeys(&rows, first, count, call.Dim, (float*)packed.Pointer + (kvHead * packedStride));
-            time = clock.Add(worker, Stage.Pack, time);
-        }
-    }
 
     private void Attend(int worker, float* denseScratch)
     {
@@ -117,7 +78,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
                 Rows = stacked ? heads : Math.Min(kernel.RowBlock, call.Queries - first),
                 FirstVisible = call.Visible(first),
                 VisibleStep = call.Causal && !stacked ? 1 : 0,
-                PackedKeys = call.Cache is { } cache ? cache.Panels(kvHead) : (float*)packed.Pointer + (kvHead * packedStride),
+                PackedKeys = call.Cache is { } cache ? cache.Panels(kvHead) : keys!.Of(kvHead),
                 Values = call.ValueRows(kvHead),
                 Dim = call.Dim,
                 Scale = call.Scale,

@@ -15,6 +15,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly StageClock clock;
     private readonly KeyPreparation? keys;
     private readonly TailSlopes? slopes;
+    private readonly DenseRows? dense;
     private readonly bool certified;
     private readonly TileStage stage;
     private readonly OwnedResources owned = new();
@@ -22,6 +23,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly TileCounters[] counters;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly Int8ScoresKernel scores = Int8Scores.Kernels.Best.Kernel;
+    private readonly CrossoverRule? rule;
     private readonly bool keepAll;
     private readonly int headsPerTile;
     private readonly int shift;
@@ -42,6 +44,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         this.clock = clock;
         certified = options.ExactTopK != ExactTopK.None;
         this.keepAll = keepAll;
+        rule = keepAll || selector is not null ? null : CrossoverRule.Of(options);
         TailCompensation tailWay = keepAll ? TailCompensation.None : options.Tail;
         bool tail = tailWay != TailCompensation.None;
         shift = UniversalPilot.Shift(call.Dim);
@@ -58,10 +61,11 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
                 keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true, residuals: certified));
             }
 
+            dense = rule is not null && headsPerTile == 1 ? owned.Own(new DenseRows(call, pool, clock, rule, capacity)) : null;
             slopes = tailWay == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
             selector ??= new RowSelector(new HeadKeep(options), tailWay, call.Dim, call.Scale, options.ExactTopK);
             stage = new TileStage(call, selector, clock, tail, slopes);
-            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense: null, slopes is not null, options.ExactTopK != ExactTopK.None));
+            scratch = owned.Own(pool.Threads, _ => new WorkerScratch(capacity, call.Dim, tileRows, scores: true, dense?.Kernel, slopes is not null, options.ExactTopK != ExactTopK.None));
         }
         catch
         {
@@ -77,10 +81,14 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     public void Run()
     {
         Array.Clear(counters);
+        call.Crossover = rule;
         if (keys is not null)
         {
             call.Tables = keys;
-            keys.Run();
+            if (!call.KeepsAll())
+            {
+                keys.Run();
+            }
         }
 
         if (keepAll)
@@ -88,6 +96,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             call.KeepAllBelow = int.MaxValue;
         }
 
+        dense?.Prepare();
         slopes?.Run();
         nextItem = 0;
         pool.Run(this);
@@ -120,7 +129,19 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             tile.HeadRows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
             tile.Rows = tile.HeadRows * Math.Min(headsPerTile, call.Group - firstHead);
             clock.At(worker, new WorkItem(part / parts, tile.Head, tile.FirstQuery, tile.HeadRows));
-            if (call.Visible(tile.FirstQuery + tile.HeadRows - 1) >= call.KeepAllBelow)
+            if (dense is not null && dense.Count(tile) is > 0 and var rows)
+            {
+                dense.Attend(worker, tile, rows, s, ref local);
+                tile.FirstQuery += rows;
+                tile.Rows -= rows;
+                tile.HeadRows -= rows;
+                if (tile.Rows == 0)
+                {
+                    continue;
+                }
+            }
+
+            if (stage.NeedsScores(tile))
             {
                 Score(worker, tile);
             }
@@ -144,6 +165,11 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             report.Add("list", "cpu", clock.Milliseconds(Stage.Select));
             report.Add("attention", "cpu", clock.Milliseconds(Stage.Gather));
             return;
+        }
+
+        if (dense is not null)
+        {
+            report.Add("dense", "cpu", clock.Milliseconds(Stage.Pack) + clock.Milliseconds(Stage.Dense));
         }
 
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));

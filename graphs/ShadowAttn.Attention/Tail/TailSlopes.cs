@@ -63,7 +63,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         int last = TailBlocks.Position(call.Visible(call.Queries - 1));
         CachedSlopes? cached = call.Cache?.Slopes;
         fromCache = cached is not null && first == last && cached.FinishedPosition == last;
-        if (last == 0 || last < call.KeepAllBelow || fromCache)
+        if (last == 0 || call.KeepsAll() || fromCache)
         {
             return;
         }

@@ -36,6 +36,9 @@ internal sealed unsafe class AttentionCall
     /// <summary>Rows that see fewer keys keep all of them.</summary>
     public int KeepAllBelow;
 
+    /// <summary>Which rows keep all of their keys because that is faster; null where none does.</summary>
+    public CrossoverRule? Crossover;
+
     /// <summary>Asks the call to stop.</summary>
     public CancellationToken Cancellation;
 
@@ -52,6 +55,14 @@ internal sealed unsafe class AttentionCall
 
     /// <summary>The end of the keys that a query sees: the queries are the last ones of the keys.</summary>
     public int Visible(int query) => Causal ? Keys - Queries + query + 1 : Keys;
+
+    /// <summary>Whether a row keeps all keys that it sees, and so needs no scores.</summary>
+    public bool KeepsAll(int head, int query) =>
+        Visible(query) is var visible && (visible < KeepAllBelow || (Crossover is { } rule && visible <= rule.Limit(head)));
+
+    /// <summary>Whether all rows of the call do.</summary>
+    public bool KeepsAll() =>
+        Visible(Queries - 1) is var visible && (visible < KeepAllBelow || (Crossover is { } rule && visible <= rule.Least));
 
     /// <summary>The first key that a query sees.</summary>
     public int First(int query) => Math.Max(0, Visible(query) - Window);

@@ -66,7 +66,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         SelectRows(tile, scratch, ref counters);
         counters.ExactScores += scratch.ExactScores;
         time = clock.Add(worker, Stage.Select, time, Stage.Certify, scratch.CertificateTicks);
-        if (tail)
+        if (tail && NeedsScores(tile))
         {
             TailValues(tile, scratch);
             if (slopes is not null)
@@ -100,6 +100,21 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         {
             call.Progress.Done(tile.HeadOf(row), perHead);
         }
+    }
+
+    /// <summary>Whether a row of the tile drops keys.</summary>
+    public bool NeedsScores(in Tile tile)
+    {
+        int last = tile.QueryOf(tile.Rows - 1);
+        for (int head = tile.Head; head <= tile.HeadOf(tile.Rows - 1); head++)
+        {
+            if (!call.KeepsAll(head, last))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void SelectRows(in Tile tile, WorkerScratch scratch, ref TileCounters counters)
@@ -148,7 +163,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
             Hidden = call.First(query) - start,
             Sinks = call.Sinks,
             LocalWindow = call.LocalWindow,
-            KeepAll = call.Visible(query) < call.KeepAllBelow,
+            KeepAll = call.KeepsAll(head, query),
             Query = call.Query(head, query),
             Keys = call.KeyRows(kvHead).From(start),
             Slope = call.Slope(head),

@@ -18,7 +18,7 @@ internal sealed unsafe class AttentionCase : IDisposable
         Fill(Q, () => Normal(random) * 2);
         Fill(K, () => Normal(random) + 0.5f);
         Fill(V, () => Normal(random));
-        Options = new AttentionOptions { Heads = heads, KvHeads = kvHeads, HeadDim = dim, Mode = AttentionMode.ShadowCpu, Threads = 2 };
+        Options = new AttentionOptions { Heads = heads, KvHeads = kvHeads, HeadDim = dim, Mode = AttentionMode.ShadowCpu, Crossover = false, Threads = 2 };
     }
 
     public AttentionOptions Options { get; set; }

@@ -96,6 +96,7 @@ public sealed class TraceFiguresTests(HtpSimulator simulator)
             Keep = keep,
             MinKeys = minKeys,
             Tail = tail,
+            Crossover = false,
             Threads = 2,
         };
         using UnmanagedBuffer output = UnmanagedBuffer.Allocate((long)input.Heads * input.QueryCount * input.HeadDim * sizeof(float));

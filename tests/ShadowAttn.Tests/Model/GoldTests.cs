@@ -61,7 +61,7 @@ public sealed class GoldTests(ITestOutputHelper output)
         int[] tokens = model.Tokenizer.Encode(File.ReadAllText(TestModel.Text("ruth")))[..1024];
         var sparse = new AttentionOptions
         {
-            Heads = model.Config.Heads, KvHeads = model.Config.KvHeads, HeadDim = model.Config.HeadDim, Mode = AttentionMode.ShadowCpu, Threads = 2,
+            Heads = model.Config.Heads, KvHeads = model.Config.KvHeads, HeadDim = model.Config.HeadDim, Mode = AttentionMode.ShadowCpu, Crossover = false, Threads = 2,
         };
         using OperatorAttention exactAttention = Attention(model, tokens.Length, sparse with { Mode = AttentionMode.Dense });
         using OperatorAttention sparseAttention = Attention(model, tokens.Length, sparse);

@@ -109,7 +109,7 @@ public sealed class KvCacheTests
         using TraceInput trace = TraceInput.Open(Path.Combine(AppContext.BaseDirectory, "data", "small.safetensors"));
         var options = new AttentionOptions
         {
-            Heads = trace.Heads, KvHeads = trace.KvHeads, HeadDim = trace.HeadDim, Scale = trace.Scale, Mode = AttentionMode.ShadowCpu, Threads = 2,
+            Heads = trace.Heads, KvHeads = trace.KvHeads, HeadDim = trace.HeadDim, Scale = trace.Scale, Mode = AttentionMode.ShadowCpu, Crossover = false, Threads = 2,
         };
         using UnmanagedBuffer output = UnmanagedBuffer.Allocate((long)trace.Heads * trace.QueryCount * trace.HeadDim * sizeof(float));
         TensorView<float> o = output.View<float>(trace.Heads, trace.QueryCount, trace.HeadDim);
