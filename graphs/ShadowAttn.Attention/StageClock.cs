@@ -20,7 +20,7 @@ internal enum Stage
 /// <summary>What the stages of a mode are called in reports, in the order of <see cref="Stage"/>.</summary>
 internal static class StageNames
 {
-    public static readonly string[] Pilot = ["quantize", "pilot", "select", "gather", "pack", "attention", "dequantize", "tail", "certify"];
+    public static readonly string[] Pilot = ["quantize", "pilot", "select", "gather", "pack", "dense", "dequantize", "tail", "certify"];
 
     public static readonly string[] FloatEstimate = ["pack", "estimate", "select", "gather", "pack", "attention", "dequantize", "tail", "certify"];
 

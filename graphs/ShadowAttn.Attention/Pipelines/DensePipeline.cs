@@ -57,6 +57,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     private void Attend(int worker, float* denseScratch)
     {
         long time = StageClock.Now;
+
         // A single query of each head: the heads of a group are the rows, so that keys and values are read once for all of them.
         bool stacked = call.Queries == 1;
         int headsPerTile = stacked ? Math.Min(QueryBlock.HeadsPerTile(1, call.Group, call.KvHeads, pool.Threads), kernel.RowBlock) : 1;

@@ -169,7 +169,8 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
 
         if (dense is not null)
         {
-            report.Add("dense", "cpu", clock.Milliseconds(Stage.Pack) + clock.Milliseconds(Stage.Dense));
+            report.Add("pack", "cpu", clock.Milliseconds(Stage.Pack));
+            report.Add("dense", "cpu", clock.Milliseconds(Stage.Dense));
         }
 
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
