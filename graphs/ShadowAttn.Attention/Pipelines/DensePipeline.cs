@@ -32,6 +32,9 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     }
 
     /// <inheritdoc/>
+    public string[] StageNames => Attention.StageNames.KeepAll;
+
+    /// <inheritdoc/>
     public void Run()
     {
         keys?.Pack(call.Keys);
