@@ -17,6 +17,7 @@ var root = new RootCommand("Benchmarks of single kernels, and of attention again
     new Command("bench", "shadowattn bench with the peers tensors.* (System.Numerics.Tensors) and ort.* (ONNX Runtime) in the same run."),
     CacheCommand.Create(),
     CrossoverCommand.Create(),
+    LanguageModelsCommand.Create(),
     SuitesCommand.Create(),
     TailsCommand.Create(),
 };

@@ -1,12 +1,8 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
 using ShadowAttn.Cli.Files;
-using ShadowAttn.Cli.Run;
 using ShadowAttn.Cli.Terminal;
-using ShadowAttn.Model.Evaluation;
 using ShadowAttn.Model.Llama;
 
 namespace ShadowAttn.Cli.Eval;
@@ -22,136 +18,55 @@ internal static class EvalCommand
     /// <exception cref="Model.ModelException">The model's file is no such model, or damaged.</exception>
     public static void Execute(EvalOptions options, CommandConsole console, CancellationToken cancellation)
     {
-        bool needsBackend = options.Modes.Any(mode => mode is AttentionMode.Shadow or AttentionMode.NpuInt8);
+        EvalWay[] ways = [.. Ways(options)];
         string text = TextFile.Read("--text", options.TextPath);
-        using BackendHost? host = needsBackend
+        using BackendHost? host = ways.Any(way => way.NeedsBackend)
             ? BackendHost.Open(options.Backend, options.Threads, new LineLogger(console.Error, options.Verbose), options.Verbose)
             : null;
         using LanguageModel model = LanguageModel.Open(options.ModelPath, options.Threads);
         int[] tokens = Cut(options.TextPath, model.Tokenizer.Encode(text), options.Tokens);
         using ProgressReporter progress = console.StartProgress();
-        (EvalReport dense, TextPass exact) = Measure(options, new Way(AttentionMode.Dense, KeepRatio.Share(1), TailCompensation.None), model, tokens, null, null, progress, cancellation);
-        List<EvalReport> reports = [];
-        using (exact)
-        {
-            foreach (Way way in Ways(options))
-            {
-                if (way.Mode == AttentionMode.Dense)
-                {
-                    reports.Add(dense);
-                    continue;
-                }
-
-                (EvalReport report, TextPass pass) = Measure(options, way, model, tokens, host, exact, progress, cancellation);
-                pass.Dispose();
-                reports.Add(report);
-            }
-        }
-
+        using var subject = new EvalSubject(model, tokens, options, host, (stage, done, all) => progress.Report(stage, done, all), cancellation);
+        EvalReport[] reports = [.. ways.Select(way => subject.Measure(way, cancellation))];
         progress.Dispose();
         if (!options.Json)
         {
-            EvalTable.Write(console.Ansi, dense, reports);
+            EvalTable.Write(console.Ansi, subject.Exact, reports);
         }
-        else if (reports.Count == 1)
+        else if (reports.Length == 1)
         {
             console.Output.WriteLine(JsonSerializer.Serialize(reports[0], EvalJsonContext.Default.EvalReport));
         }
         else
         {
-            console.Output.WriteLine(JsonSerializer.Serialize([.. reports], EvalJsonContext.Default.EvalReportArray));
+            console.Output.WriteLine(JsonSerializer.Serialize(reports, EvalJsonContext.Default.EvalReportArray));
         }
     }
 
-    private readonly record struct Way(AttentionMode Mode, KeepRatio Keep, TailCompensation Tail);
-
-    /// <summary>Every mode with every keep ratio and tail, but those that know neither once.</summary>
-    private static IEnumerable<Way> Ways(EvalOptions options)
+    /// <summary>Every mode with every keep ratio, profile and tail, but those that know neither once.</summary>
+    private static IEnumerable<EvalWay> Ways(EvalOptions options)
     {
         foreach (AttentionMode mode in options.Modes)
         {
-            if (mode is AttentionMode.Dense or AttentionMode.NpuInt8)
+            if (!EvalWay.Drops(mode))
             {
-                yield return new Way(mode, KeepRatio.Share(1), TailCompensation.None);
+                yield return EvalWay.Exact with { Mode = mode };
                 continue;
             }
 
-            foreach (KeepRatio keep in options.Keeps)
+            foreach (TailCompensation tail in options.Tails)
             {
-                if (mode == AttentionMode.BlockSparse && keep.IsMass)
+                foreach (KeepRatio keep in options.Keeps.Where(keep => mode != AttentionMode.BlockSparse || !keep.IsMass))
                 {
-                    continue;
+                    yield return new EvalWay(mode, keep, options.MinKeys, tail);
                 }
 
-                foreach (TailCompensation tail in options.Tails)
+                foreach (ProfileFile profile in options.Calibrations)
                 {
-                    yield return new Way(mode, keep, tail);
+                    yield return new EvalWay(mode, KeepRatio.Share(1), options.MinKeys, tail, profile);
                 }
             }
         }
-    }
-
-    private static (EvalReport Report, TextPass Pass) Measure(
-        EvalOptions options, Way way, LanguageModel model, int[] tokens, BackendHost? host, TextPass? exact, ProgressReporter progress, CancellationToken cancellation)
-    {
-        var layer = new AttentionOptions
-        {
-            Heads = model.Config.Heads,
-            KvHeads = model.Config.KvHeads,
-            HeadDim = model.Config.HeadDim,
-            Mode = way.Mode,
-            Keep = way.Keep,
-            MinKeys = options.MinKeys,
-            Tail = way.Tail,
-            Crossover = false,
-            Threads = options.Threads,
-        };
-        string name = OptionNames.Name(way.Mode);
-        bool needsBackend = way.Mode is AttentionMode.Shadow or AttentionMode.NpuInt8;
-        using var attention = new OperatorAttention(
-            needsBackend ? host!.Backend : null, [.. Enumerable.Repeat(layer, model.Config.Layers)], tokens.Length, needsBackend ? host!.Pilot : null);
-        long start = Stopwatch.GetTimestamp();
-        TextPass pass = TextPass.Run(
-            model,
-            tokens,
-            attention,
-            options.Chunk,
-            (done, all) => progress.Report(Describe($"{name}, keep {way.Keep}", tokens.Length, done, all, Stopwatch.GetElapsedTime(start)), done, all),
-            cancellation);
-        TextFigures figures = TextFigures.Of(model, pass, exact ?? pass);
-        var report = new EvalReport(
-            name,
-            way.Keep.ToString(),
-            options.MinKeys,
-            OptionNames.Name(way.Tail),
-            needsBackend ? RunReportBuilder.Describe(host!.Backend) : null,
-            options.ModelPath,
-            options.TextPath,
-            tokens.Length,
-            figures.MeanNll,
-            figures.Perplexity,
-            figures.Top1Agreement,
-            figures.KlToExact,
-            (double)attention.KeptKeys / attention.VisibleKeys,
-            attention.Milliseconds,
-            pass.Milliseconds,
-            tokens.Length * 1000.0 / pass.Milliseconds,
-            PeakMemory(),
-            options.PerToken ? figures.Nll : null);
-        return (report, pass);
-    }
-
-    /// <summary>A way with its speed so far and the time that is left of it.</summary>
-    private static string Describe(string way, int tokens, int done, int all, TimeSpan elapsed)
-    {
-        double rate = (double)tokens * done / all / elapsed.TotalSeconds;
-        return string.Create(CultureInfo.InvariantCulture, $"{way}, {rate:F0} tokens/s, {elapsed.TotalSeconds * (all - done) / done:F0} s left, layers");
-    }
-
-    private static long PeakMemory()
-    {
-        using var process = Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
     }
 
     /// <summary>The first tokens of a text; null for all.</summary>

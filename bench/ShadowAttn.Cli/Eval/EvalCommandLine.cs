@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Files;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Cli.Terminal;
+using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Cli.Eval;
 
@@ -27,6 +29,14 @@ internal sealed class EvalCommandLine
         "Share of the visible keys that a row keeps, or the share of the softmax mass that its kept keys must hold",
         (option, text) => List(option, text, RunCommandLine.ParseKeep));
 
+    private readonly Option<string[]> _calibration = new("--calibration", "--profile")
+    {
+        Description = "Profiles from calibrate: a keep ratio for every head of every layer, beside or instead of --keep",
+        HelpName = "FILE...",
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = true,
+    };
+
     private readonly Option<TailCompensation[]> _tail = OptionParsing.Parsed("--tail", "linear|mean|none,...", "linear",
         "What stands in for the dropped keys", (option, text) => List(option, text, RunCommandLine.ParseTail));
 
@@ -35,6 +45,14 @@ internal sealed class EvalCommandLine
 
     private readonly Option<int> _chunk = OptionParsing.Parsed("--chunk", "N", "2048",
         "Tokens that go through the model in one call", (option, text) => OptionParsing.Number(option, text, 1, 1 << 16));
+
+    private readonly Option<KvFormat> _kv = OptionParsing.Parsed("--kv", "f32|f16|bf16|q16", "f32 caches if there are several chunks, whole tensors otherwise",
+        "Keys and values in a cache of this format, in the modes that take one", RunCommandLine.ParseKvFormat);
+
+    private readonly Option<bool> _crossover = RunCommandLine.CrossoverOption();
+
+    private readonly Option<int> _repeat = OptionParsing.Parsed("--repeat", "N", "1",
+        "Compute every way so often; times are the least", (option, text) => OptionParsing.Number(option, text, 1, 1000));
 
     private readonly Option<int> _threads = ThreadsOption();
 
@@ -48,7 +66,8 @@ internal sealed class EvalCommandLine
         var line = new EvalCommandLine();
         var command = new Command("eval", "Run a language model over a text with attention in each mode: perplexity, agreement with exact attention, time")
         {
-            line._model, line._text, line._tokens, line._mode, line._keep, line._tail, line._minKeys, line._chunk, line._threads, line._perToken, line._json,
+            line._model, line._text, line._tokens, line._mode, line._keep, line._calibration, line._tail, line._minKeys, line._chunk, line._kv, line._crossover,
+            line._repeat, line._threads, line._perToken, line._json,
         };
         line._backend.AddTo(command);
         command.SetAction((result, cancellation) =>
@@ -73,22 +92,30 @@ internal sealed class EvalCommandLine
         "--threads", "N", s_defaults.Threads.ToString(CultureInfo.InvariantCulture),
         "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
 
-    private EvalOptions Read(ParseResult result, Option<bool> verbose) => new()
+    private EvalOptions Read(ParseResult result, Option<bool> verbose) => Check(new EvalOptions
     {
         ModelPath = result.GetRequiredValue(_model),
         TextPath = result.GetRequiredValue(_text),
         Tokens = result.GetResult(_tokens) is null ? null : result.GetRequiredValue(_tokens),
         Modes = result.ValueOr(_mode, [AttentionMode.Shadow]),
-        Keeps = result.ValueOr(_keep, [s_defaults.Keep]),
+        Keeps = result.ValueOr(_keep, result.GetResult(_calibration) is null ? [s_defaults.Keep] : []),
+        Calibrations = [.. (result.GetValue(_calibration) ?? []).Select(ProfileFile.Read)],
         Tails = result.ValueOr(_tail, [s_defaults.Tail]),
         MinKeys = result.ValueOr(_minKeys, s_defaults.MinKeys),
         Chunk = result.ValueOr(_chunk, 2048),
+        KvFormat = result.GetResult(_kv) is null ? null : result.GetRequiredValue(_kv),
+        Crossover = result.GetValue(_crossover),
+        Repeat = result.ValueOr(_repeat, 1),
         Threads = result.ValueOr(_threads, s_defaults.Threads),
         Backend = _backend.Read(result),
         PerToken = result.GetValue(_perToken),
         Json = result.GetValue(_json),
         Verbose = result.GetValue(verbose),
-    };
+    });
+
+    private static EvalOptions Check(EvalOptions options) => options.Calibrations.Count == 0 || options.Modes.Any(EvalWay.Drops)
+        ? options
+        : throw new InputException("--calibration: no mode of --mode drops keys; choose one that does, such as shadow-cpu");
 
     internal static T[] List<T>(string option, string text, Func<string, string, T> parse) => [.. text.Split(',').Select(part => parse(option, part))];
 }

@@ -1,5 +1,7 @@
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Files;
+using ShadowAttn.Kernels;
 
 namespace ShadowAttn.Cli.Eval;
 
@@ -21,6 +23,9 @@ internal sealed record EvalOptions
     /// <summary>How many keys a row keeps.</summary>
     public required IReadOnlyList<KeepRatio> Keeps { get; init; }
 
+    /// <summary>Profiles with a keep ratio for every head, beside the same ratio for all.</summary>
+    public IReadOnlyList<ProfileFile> Calibrations { get; init; } = [];
+
     /// <summary>What stands in for the keys that were not kept.</summary>
     public required IReadOnlyList<TailCompensation> Tails { get; init; }
 
@@ -29,6 +34,17 @@ internal sealed record EvalOptions
 
     /// <summary>Tokens of a call.</summary>
     public required int Chunk { get; init; }
+
+    /// <summary>
+    /// The format of the caches of the modes that take one; null for whole tensors when the text is one call, and caches in fp32 when it is cut into chunks.
+    /// </summary>
+    public KvFormat? KvFormat { get; init; }
+
+    /// <summary>Whether rows are computed densely where that is faster.</summary>
+    public bool Crossover { get; init; }
+
+    /// <summary>How often every way is computed; times are the least.</summary>
+    public int Repeat { get; init; } = 1;
 
     /// <summary>Number of threads.</summary>
     public required int Threads { get; init; }

@@ -11,7 +11,7 @@ internal static class EvalTable
         console.MarkupLineInterpolated(
             CultureInfo.InvariantCulture, $"[bold]{Path.GetFileName(dense.Model)}[/] on {Path.GetFileName(dense.Text)}, {dense.Tokens} tokens; exact attention: perplexity {dense.Perplexity:F4}");
         var table = new Table().Border(TableBorder.Rounded).AddColumn("mode");
-        foreach (string column in new[] { "keep", "min keys", "tail", "mean keep", "perplexity", "against exact", "top-1 agreement", "KL", "attention ms", "tokens/s" })
+        foreach (string column in new[] { "keep", "min keys", "tail", "mean keep", "perplexity", "against exact", "top-1 agreement", "KL", "attention ms", "share", "tokens/s" })
         {
             table.AddColumn(new TableColumn(column).RightAligned());
         }
@@ -20,7 +20,7 @@ internal static class EvalTable
         {
             table.AddRow(
                 r.Mode,
-                r.Keep,
+                r.Calibration is { } profile ? Markup.Escape(Path.GetFileName(profile)) : r.Keep,
                 r.MinKeys.ToString(CultureInfo.InvariantCulture),
                 r.Tail,
                 Text(r.MeanKeep, "F3"),
@@ -29,6 +29,7 @@ internal static class EvalTable
                 Text(r.Top1Agreement, "F4"),
                 Text(r.KlToDense, "G3"),
                 Text(r.AttentionMs, "F0"),
+                Text(r.AttentionShare, "P0"),
                 Text(r.TokensPerSecond, "F0"));
         }
 

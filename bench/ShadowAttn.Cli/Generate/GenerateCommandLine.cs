@@ -91,7 +91,8 @@ internal sealed class GenerateCommandLine
             Keep = result.ValueOr(_keep, s_defaults.Keep),
             Threads = threads,
         };
-        using var attention = new CachedAttention(host?.Backend, options, model.Config.Layers, tokens.Length + most, pilot: host?.Pilot);
+        using var attention = new CachedAttention(
+            host?.Backend, [.. Enumerable.Repeat(options, model.Config.Layers)], tokens.Length + most, pilot: host?.Pilot);
         var sampler = new TokenSampler(result.ValueOr(_temperature, 0), result.ValueOr(_seed, 0));
         var text = new System.Text.StringBuilder();
         GenerationFigures figures = TextGenerator.Run(

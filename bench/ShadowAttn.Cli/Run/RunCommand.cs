@@ -1,5 +1,6 @@
 using ShadowAttn.Attention;
 using ShadowAttn.Cli.Backends;
+using ShadowAttn.Cli.Files;
 using ShadowAttn.Cli.Input;
 using ShadowAttn.Cli.Safetensors;
 using ShadowAttn.Cli.Terminal;
@@ -99,18 +100,7 @@ internal static class RunCommand
     private static AttentionOptions Calibrated(AttentionOptions attention, string path, TraceInput trace)
     {
         int layer = trace.Layer ?? throw new InputException($"{trace.Path}: metadata has no layer; --calibration needs to know which layer the trace is of");
-        try
-        {
-            return CalibrationProfile.Parse(File.ReadAllBytes(path)).Apply(attention, layer);
-        }
-        catch (Exception e) when (e is FormatException or ArgumentException)
-        {
-            throw new InputException($"--calibration: {path}: {e.Message}", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InputException($"--calibration: {path} cannot be read: {InputException.OneLine(e.Message)}", e);
-        }
+        return ProfileFile.Read(path).Apply(attention, layer);
     }
 
     /// <summary>A copy in another format; null for fp32, which the trace is in.</summary>

@@ -45,10 +45,7 @@ internal sealed class RunCommandLine
     private readonly Option<ExactTopK> _exact = OptionParsing.Parsed("--exact-topk", "none|sure|2|3", "none",
         "Score keys exactly that the pilot's error might have misplaced: by the sure bound, or by so many standard errors", ParseExact);
 
-    private readonly Option<bool> _crossover = new("--crossover")
-    {
-        Description = "Compute rows that see few keys, or keep many, densely where that is faster, as the library does unless told otherwise",
-    };
+    private readonly Option<bool> _crossover = CrossoverOption();
 
     private readonly Option<int> _sinks = OptionParsing.Parsed("--sinks", "N", "0",
         "The first N keys are always kept", (option, text) => OptionParsing.Number(option, text, 0, int.MaxValue));
@@ -237,6 +234,11 @@ internal sealed class RunCommandLine
         Verbose = result.GetValue(_verbose),
     };
 
+    internal static Option<bool> CrossoverOption() => new("--crossover")
+    {
+        Description = "Compute rows that see few keys, or keep many, densely where that is faster, as the library does unless told otherwise",
+    };
+
     internal static AttentionMode ParseMode(string option, string text) =>
         OptionNames.TryParse(text, out AttentionMode mode) ? mode : throw Unknown(option, text, OptionNames.Modes);
 
@@ -247,7 +249,7 @@ internal sealed class RunCommandLine
     internal static TailCompensation ParseTail(string option, string text) =>
         OptionNames.TryParse(text, out TailCompensation tail) ? tail : throw Unknown(option, text, OptionNames.Tails);
 
-    private static KvFormat ParseKvFormat(string option, string text) =>
+    internal static KvFormat ParseKvFormat(string option, string text) =>
         OptionNames.TryParse(text, out KvFormat format) ? format : throw Unknown(option, text, OptionNames.KvFormats);
 
     private static ExactTopK ParseExact(string option, string text) =>

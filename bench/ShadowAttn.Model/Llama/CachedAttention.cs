@@ -7,30 +7,35 @@ using ShadowAttn.Memory;
 
 namespace ShadowAttn.Model.Llama;
 
-/// <summary>The attention of all layers by one <see cref="ShadowAttention"/> over a <see cref="KvCache"/> per layer: a step costs what is new.</summary>
-public sealed class CachedAttention : ILayerAttention
+/// <summary>The attention of all layers by <see cref="ShadowAttention"/> over a <see cref="KvCache"/> per layer: a step costs what is new.</summary>
+public sealed class CachedAttention : IMeasuredAttention
 {
-    private readonly ShadowAttention attention;
+    private readonly LayerOperators operators;
     private readonly KvCache[] caches;
 
     /// <summary>An attention without tokens.</summary>
     /// <param name="backend">For the modes that need one.</param>
-    /// <param name="options">The same for all layers; a mode that takes a cache.</param>
-    /// <param name="layers">Layers.</param>
+    /// <param name="layers">The options of every layer, of modes that take a cache; heads and dims are the same.</param>
     /// <param name="tokens">The most tokens that a layer can hold.</param>
     /// <param name="format">How keys and values are stored.</param>
     /// <param name="pilot">How pilot graphs are prepared; null for the defaults.</param>
-    /// <exception cref="ArgumentException">An option is wrong, or the mode takes no cache.</exception>
-    public CachedAttention(QnnBackend? backend, AttentionOptions options, int layers, int tokens, KvFormat format = KvFormat.F32, PilotOptions? pilot = null)
+    /// <param name="calibration">Has what each layer's keys are like; null to take it from the first tokens.</param>
+    /// <exception cref="ArgumentException">There is no layer or no token, an option is wrong, or a mode takes no cache.</exception>
+    public CachedAttention(
+        QnnBackend? backend,
+        IReadOnlyList<AttentionOptions> layers,
+        int tokens,
+        KvFormat format = KvFormat.F32,
+        PilotOptions? pilot = null,
+        CalibrationProfile? calibration = null)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(layers, 1);
-        attention = new ShadowAttention(backend, options, pilot);
-        caches = new KvCache[layers];
+        operators = new LayerOperators(backend, layers, pilot);
+        caches = new KvCache[operators.Count];
         try
         {
-            for (int i = 0; i < layers; i++)
+            for (int i = 0; i < caches.Length; i++)
             {
-                caches[i] = attention.CreateCache(tokens, format);
+                caches[i] = operators[i].CreateCache(tokens, format, calibration?.Find(i)?.Statistics());
             }
         }
         catch
@@ -40,7 +45,13 @@ public sealed class CachedAttention : ILayerAttention
         }
     }
 
-    /// <summary>Wall time in the operator and the caches so far.</summary>
+    /// <inheritdoc/>
+    public long KeptKeys { get; private set; }
+
+    /// <inheritdoc/>
+    public long VisibleKeys { get; private set; }
+
+    /// <inheritdoc/>
     public double Milliseconds { get; private set; }
 
     /// <inheritdoc/>
@@ -48,8 +59,10 @@ public sealed class CachedAttention : ILayerAttention
     {
         long start = Stopwatch.GetTimestamp();
         caches[layer].Append(k, v);
-        attention.Compute(q, caches[layer], o);
+        AttentionReport report = operators[layer].Compute(q, caches[layer], o);
         Milliseconds += Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        KeptKeys += report.KeptKeys;
+        VisibleKeys += report.VisibleKeys;
     }
 
     /// <inheritdoc/>
@@ -60,6 +73,6 @@ public sealed class CachedAttention : ILayerAttention
             cache?.Dispose();
         }
 
-        attention.Dispose();
+        operators.Dispose();
     }
 }

@@ -6,13 +6,12 @@ using ShadowAttn.Memory;
 namespace ShadowAttn.Model.Llama;
 
 /// <summary>
-/// The attention of all layers by <see cref="ShadowAttention"/>: one operator per different set of options, or per layer where an operator calibrates
-/// itself on its first input; keys and values of every layer beside each other in memory.
+/// The attention of all layers by <see cref="ShadowAttention"/> over whole tensors: an operator per different set of options, keys and values of every
+/// layer beside each other in memory.
 /// </summary>
-public sealed class OperatorAttention : ILayerAttention
+public sealed class OperatorAttention : IMeasuredAttention
 {
-    private readonly ShadowAttention[] operators;
-    private readonly List<ShadowAttention> owned = [];
+    private readonly LayerOperators operators;
     private readonly UnmanagedBuffer keys;
     private readonly UnmanagedBuffer values;
     private readonly int[] lengths;
@@ -32,42 +31,28 @@ public sealed class OperatorAttention : ILayerAttention
         ArgumentOutOfRangeException.ThrowIfLessThan(layers.Count, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
         (kvHeads, dim, capacity) = (layers[0].KvHeads, layers[0].HeadDim, tokens);
-        var made = new Dictionary<AttentionOptions, ShadowAttention>();
-        operators = new ShadowAttention[layers.Count];
+        lengths = new int[layers.Count];
+        operators = new LayerOperators(backend, layers, pilot);
         try
         {
-            for (int i = 0; i < operators.Length; i++)
-            {
-                bool calibrates = layers[i].Mode == AttentionMode.NpuInt8 || layers[i].Buckets == PilotBuckets.Paper;
-                if (calibrates || !made.TryGetValue(layers[i], out ShadowAttention? attention))
-                {
-                    attention = new ShadowAttention(backend, layers[i], pilot);
-                    owned.Add(attention);
-                    made[layers[i]] = attention;
-                }
-
-                operators[i] = attention;
-            }
-
-            lengths = new int[layers.Count];
             keys = UnmanagedBuffer.Allocate(LayerBytes * layers.Count);
             values = UnmanagedBuffer.Allocate(LayerBytes * layers.Count);
         }
         catch
         {
-            owned.ForEach(attention => attention.Dispose());
+            operators.Dispose();
             keys?.Dispose();
             throw;
         }
     }
 
-    /// <summary>Keys kept by all rows so far.</summary>
+    /// <inheritdoc/>
     public long KeptKeys { get; private set; }
 
-    /// <summary>Keys visible to all rows so far.</summary>
+    /// <inheritdoc/>
     public long VisibleKeys { get; private set; }
 
-    /// <summary>Wall time of all calls so far, plans included.</summary>
+    /// <inheritdoc/>
     public double Milliseconds { get; private set; }
 
     /// <summary>How the pilot graphs so far came about.</summary>
@@ -101,7 +86,7 @@ public sealed class OperatorAttention : ILayerAttention
     /// <inheritdoc/>
     public void Dispose()
     {
-        owned.ForEach(attention => attention.Dispose());
+        operators.Dispose();
         keys.Dispose();
         values.Dispose();
     }
