@@ -5,7 +5,6 @@ using ShadowAttn.Cli.Backends;
 using ShadowAttn.Cli.Eval;
 using ShadowAttn.Cli.Files;
 using ShadowAttn.Model.Llama;
-using ShadowAttn.SoftHtp;
 using ShadowAttn.Cli.Terminal;
 
 namespace ShadowAttn.Bench.Commands;
