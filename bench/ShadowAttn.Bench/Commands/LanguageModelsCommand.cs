@@ -106,7 +106,13 @@ internal static class LanguageModelsCommand
             {
                 int[] tokens = EvalCommand.Cut(texts[i], model.Tokenizer.Encode(TextFile.Read("--text", texts[i])), options.Tokens);
                 using var subject = new EvalSubject(
-                    model, tokens, options with { TextPath = texts[i] }, host, (stage, done, all) => progress.Report(stage, done, all), cancellation);
+                    model,
+                    tokens,
+                    options with { TextPath = texts[i] },
+                    ways.Select(way => way.Way),
+                    host,
+                    (stage, done, all) => progress.Report(stage, done, all),
+                    cancellation);
                 reports[i] = [.. ways.Select(way => subject.Measure(way.Way, cancellation))];
             }
         }

@@ -26,7 +26,7 @@ internal static class EvalCommand
         using LanguageModel model = LanguageModel.Open(options.ModelPath, options.Threads);
         int[] tokens = Cut(options.TextPath, model.Tokenizer.Encode(text), options.Tokens);
         using ProgressReporter progress = console.StartProgress();
-        using var subject = new EvalSubject(model, tokens, options, host, (stage, done, all) => progress.Report(stage, done, all), cancellation);
+        using var subject = new EvalSubject(model, tokens, options, ways, host, (stage, done, all) => progress.Report(stage, done, all), cancellation);
         EvalReport[] reports = [.. ways.Select(way => subject.Measure(way, cancellation))];
         progress.Dispose();
         if (!options.Json)

@@ -23,13 +23,26 @@ internal sealed class EvalSubject : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="tokens">The text, at least two tokens.</param>
     /// <param name="options">Files, chunk, threads, cache and repeats.</param>
+    /// <param name="ways">What will be measured: checked before anything is computed.</param>
     /// <param name="host">For the modes that need a backend; else null.</param>
     /// <param name="progress">Told what is being done, finished steps and all.</param>
     /// <param name="cancellation">Ends the pass between two layers.</param>
+    /// <exception cref="InputException">A calibration profile lacks a layer, or is of another shape.</exception>
     public EvalSubject(
-        LanguageModel model, int[] tokens, EvalOptions options, BackendHost? host, Action<string, int, int> progress, CancellationToken cancellation)
+        LanguageModel model,
+        int[] tokens,
+        EvalOptions options,
+        IEnumerable<EvalWay> ways,
+        BackendHost? host,
+        Action<string, int, int> progress,
+        CancellationToken cancellation)
     {
         (this.model, this.tokens, this.options, this.host, this.progress) = (model, tokens, options, host, progress);
+        foreach (EvalWay way in ways)
+        {
+            _ = Layers(way);
+        }
+
         (Exact, exact) = Measure(EvalWay.Exact, null, null, cancellation);
     }
 
@@ -39,7 +52,6 @@ internal sealed class EvalSubject : IDisposable
     /// <summary>Measures a way.</summary>
     /// <param name="way">The way.</param>
     /// <param name="cancellation">Ends the pass between two layers.</param>
-    /// <exception cref="InputException">A calibration profile has no such layer, or is of another shape.</exception>
     public EvalReport Measure(EvalWay way, CancellationToken cancellation)
     {
         KvFormat? format = way.TakesCache ? options.KvFormat ?? (tokens.Length > options.Chunk ? KvFormat.F32 : null) : null;

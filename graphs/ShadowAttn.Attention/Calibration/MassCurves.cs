@@ -49,6 +49,7 @@ public sealed class MassCurves
             Mode = AttentionMode.ShadowCpu,
             Tail = TailCompensation.None,
             ExactTopK = ExactTopK.None,
+            Crossover = false,
             Sinks = 0,
             LocalWindow = 0,
             Workers = null,
