@@ -13,6 +13,7 @@ internal sealed unsafe class RowSelector(HeadKeep keep, TailCompensation tail, i
     private const int Saturated = 127;
 
     private readonly TopKCertificate? certificate = exact == ExactTopK.None ? null : new TopKCertificate(exact, dim, scale);
+    private readonly MassSelection? byMass = keep.IsMass ? new MassSelection(keep.Mass, keep.MinKeys, dim, scale) : null;
     private readonly TopKSelectKernel select = TopKSelect.Kernels.Best.Kernel;
     private readonly TailMassKernel tailMass = TailMass.Kernels.Best.Kernel;
     private readonly TailMomentsKernel tailMoments = TailMoments.Kernels.Best.Kernel;
@@ -30,9 +31,9 @@ internal sealed unsafe class RowSelector(HeadKeep keep, TailCompensation tail, i
             return choice;
         }
 
-        if (keep.IsMass)
+        if (byMass is not null)
         {
-            choice.Kept = ByMass(row, scratch, mask, out reference);
+            choice.Kept = byMass.Select(row, scratch, mask, out reference);
         }
         else
         {
@@ -177,7 +178,8 @@ internal sealed unsafe class RowSelector(HeadKeep keep, TailCompensation tail, i
         *mask = hide ? *mask | before : *mask & ~before;
     }
 
-    private static void KeepAll(ulong* mask, in RowPilot row)
+    /// <summary>Marks all keys that the row sees.</summary>
+    public static void KeepAll(ulong* mask, in RowPilot row)
     {
         int visible = row.Visible;
         int words = visible / 64;
@@ -226,148 +228,10 @@ internal sealed unsafe class RowSelector(HeadKeep keep, TailCompensation tail, i
         }
     }
 
-    /// <summary>
-    /// The fewest keys whose estimated weights reach the wanted share of their sum. Saturated keys say too little about themselves: they are
-    /// scored exactly and merged into the levels below.
-    /// </summary>
-    private int ByMass(in RowPilot row, WorkerScratch scratch, ulong* mask, out int reference)
-    {
-        int* levels = scratch.Levels;
-        CountLevels(row, levels);
-        int saturated = levels[Saturated + 128];
-        ScoreSaturated(row, saturated, scratch);
-
-        int highest = Saturated - 1;
-        while (highest >= -128 && levels[highest + 128] == 0)
-        {
-            highest--;
-        }
-
-        float top = saturated > 0 ? Logit(scratch.Sort[saturated - 1]) : ExactTop(row, highest, scratch);
-        double total = 0;
-        for (int level = -128; level < Saturated; level++)
-        {
-            total += levels[level + 128] * Weight(row, level, top);
-        }
-
-        for (int i = 0; i < saturated; i++)
-        {
-            total += Math.Exp(Logit(scratch.Sort[i]) - top);
-        }
-
-        int floor = Math.Min(row.Seen, keep.MinKeys);
-        double target = keep.Mass * total;
-        double mass = 0;
-        int kept = 0;
-        int keptSaturated = 0;
-        int keptLevels = 0;
-        for (int level = highest; kept < floor || mass < target;)
-        {
-            float next = level >= -128 ? (level * row.Step) + row.Origin : float.NegativeInfinity;
-            if (keptSaturated < saturated && Logit(scratch.Sort[saturated - 1 - keptSaturated]) >= next)
-            {
-                mass += Math.Exp(Logit(scratch.Sort[saturated - 1 - keptSaturated]) - top);
-                keptSaturated++;
-                kept++;
-                continue;
-            }
-
-            if (level < -128)
-            {
-                break;
-            }
-
-            double weight = Weight(row, level, top);
-            int available = levels[level + 128];
-            int forFloor = Math.Max(floor - kept, 0);
-            double forMass = weight > 0 ? Math.Ceiling((target - mass) / weight) : available;
-            int take = (int)Math.Min(available, Math.Max(forFloor, Math.Max(forMass, 0)));
-            mass += take * weight;
-            keptLevels += take;
-            kept += take;
-            level--;
-        }
-
-        if (kept == row.Seen)
-        {
-            KeepAll(mask, row);
-            reference = Saturated;
-            return kept;
-        }
-
-        TopKResult result;
-        select.Select(row.Scores, row.Visible, saturated + keptLevels, 0, mask, &result);
-        for (int i = 0; i < saturated - keptSaturated; i++)
-        {
-            uint key = (uint)scratch.Sort[i];
-            mask[key / 64] &= ~(1UL << (int)(key % 64));
-        }
-
-        reference = keptSaturated < saturated ? Saturated : result.Threshold;
-        return kept;
-    }
-
-    private void ScoreSaturated(in RowPilot row, int saturated, WorkerScratch scratch)
-    {
-        if (saturated == 0)
-        {
-            return;
-        }
-
-        ulong* sort = scratch.Sort;
-        int count = 0;
-        for (int i = 0; i < row.Visible; i++)
-        {
-            if (row.Scores[i] == Saturated)
-            {
-                float logit = Logit(row, i, scratch);
-                sort[count++] = SortKey(logit, i);
-            }
-        }
-
-        new Span<ulong>(sort, saturated).Sort();
-    }
-
-    private float Logit(in RowPilot row, int key, WorkerScratch scratch) =>
-        (VectorDot.Float(row.Query, scratch.Widen(row.Keys.From(key), 1, dim).Floats, dim) * scale) + row.Bias(key);
-
-    /// <summary>The largest exact logit of the keys at one level: with the highest level, nearly always the row's largest.</summary>
-    private float ExactTop(in RowPilot row, int level, WorkerScratch scratch)
-    {
-        float top = float.NegativeInfinity;
-        for (int i = row.Hidden; i < row.Visible; i++)
-        {
-            if (row.Scores[i] == level)
-            {
-                top = Math.Max(top, Logit(row, i, scratch));
-            }
-        }
-
-        return top;
-    }
-
-    private static void CountLevels(in RowPilot row, int* levels)
-    {
-        new Span<int>(levels, 256).Clear();
-        for (int i = row.Hidden; i < row.Visible; i++)
-        {
-            levels[row.Scores[i] + 128]++;
-        }
-    }
-
-    /// <summary>The weight of a level's keys; an estimate above the largest exact logit counts as that.</summary>
-    private static double Weight(in RowPilot row, int level, float top) => Math.Exp(Math.Min((level * row.Step) + row.Origin - top, 0));
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Sortable(float value)
     {
         int bits = BitConverter.SingleToInt32Bits(value);
         return (uint)(bits ^ ((bits >> 31) | int.MinValue));
-    }
-
-    private static float Logit(ulong sorted)
-    {
-        int bits = (int)(sorted >> 32);
-        return BitConverter.Int32BitsToSingle(bits ^ (~(bits >> 31) | int.MinValue));
     }
 }

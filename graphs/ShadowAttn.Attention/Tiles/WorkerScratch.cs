@@ -26,7 +26,8 @@ internal sealed unsafe class WorkerScratch : IDisposable
             pairs * ListEntries(keys, keys) * sizeof(int),
             pairs * GatherFloats(keys, keys, dim) * sizeof(float),
             (nint)keys * sizeof(ulong),
-            256 * sizeof(int),
+            MassSelection.Counts * MassSelection.Levels * sizeof(int),
+            MassSelection.Levels * sizeof(float),
             2 * (nint)dim * sizeof(double),
             scores ? (nint)tileRows * dim : 0,
             scores ? (nint)tileRows * sizeof(float) : 0,
@@ -62,7 +63,8 @@ internal sealed unsafe class WorkerScratch : IDisposable
         Lists = (int*)Take();
         Gather = (float*)Take();
         Sort = (ulong*)Take();
-        Levels = (int*)Take();
+        LevelCounts = (int*)Take();
+        LevelWeights = (float*)Take();
         Sums = (double*)Take();
         Q8 = (sbyte*)Take();
         RowScales = (float*)Take();
@@ -108,8 +110,11 @@ internal sealed unsafe class WorkerScratch : IDisposable
     /// <summary>[keys]: sortable pairs of score and index.</summary>
     public ulong* Sort { get; }
 
-    /// <summary>[256]: keys per score level.</summary>
-    public int* Levels { get; }
+    /// <summary>[<see cref="MassSelection.Counts"/>, 256]: keys per score level.</summary>
+    public int* LevelCounts { get; }
+
+    /// <summary>[256]: the weight of a key at each level.</summary>
+    public float* LevelWeights { get; }
 
     /// <summary>[2, dim]: sums of the values up to the end of what a row sees, and up to its window.</summary>
     public double* Sums { get; }
