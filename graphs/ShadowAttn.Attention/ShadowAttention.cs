@@ -127,7 +127,7 @@ public sealed class ShadowAttention : IDisposable
 
     /// <summary>A cache for one sequence, of this operator's heads; for chunked prefill and decode.</summary>
     /// <param name="capacity">The most keys, at least 1.</param>
-    /// <param name="format">How keys and values are stored: fp32, fp16 or bf16.</param>
+    /// <param name="format">How keys and values are stored: fp32, fp16, bf16, or int16 with a scale per channel that grows as it must.</param>
     /// <param name="statistics">Mean and spread of this layer's keys as measured before; null to take those of the sequence's first keys.</param>
     /// <exception cref="ArgumentException">A capacity below 1, another format, statistics of another shape, or options that caches do not go with.</exception>
     /// <exception cref="ObjectDisposedException">The operator has been disposed.</exception>
@@ -135,9 +135,9 @@ public sealed class ShadowAttention : IDisposable
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
-        if (format is not (KvFormat.F32 or KvFormat.F16 or KvFormat.BF16))
+        if (!Enum.IsDefined(format))
         {
-            throw new ArgumentException($"{format}: a cache stores {nameof(KvFormat.F32)}, {nameof(KvFormat.F16)} or {nameof(KvFormat.BF16)}", nameof(format));
+            throw new ArgumentException($"{format}: is no format of keys and values", nameof(format));
         }
 
         if (statistics is not null && (statistics.KvHeads != Options.KvHeads || statistics.HeadDim != Options.HeadDim))

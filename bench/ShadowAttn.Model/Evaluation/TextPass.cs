@@ -44,7 +44,7 @@ public sealed class TextPass : IDisposable
         var pass = new TextPass(tokens, model.Config.Width);
         try
         {
-            int steps = (tokens.Length + chunk - 1) / chunk * model.Config.Layers;
+            int steps = (((tokens.Length - 1) / chunk) + 1) * model.Config.Layers;
             int before = 0;
             long start = Stopwatch.GetTimestamp();
             for (int first = 0; first < tokens.Length; first += chunk, before += model.Config.Layers)

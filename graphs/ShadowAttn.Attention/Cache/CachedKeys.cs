@@ -139,21 +139,28 @@ internal sealed unsafe class CachedKeys : KeyTables, IDisposable
     /// <param name="first">The first new key.</param>
     /// <param name="count">Keys that the cache has now.</param>
     /// <param name="widened">Room for fp32 [64, dim].</param>
-    public void Append(int kvHead, in KvRows keys, in KvRows valueRows, int first, int count, float* widened)
+    /// <param name="restart">Whether keys or values before the first have changed: everything is made anew.</param>
+    public void Append(int kvHead, in KvRows keys, in KvRows valueRows, int first, int count, float* widened, bool restart)
     {
+        first = restart ? 0 : first;
         SumValues(kvHead, valueRows, first, count, widened);
         if (!pilot || (!HasStatistics && count < KvCache.StatisticsKeys))
         {
             return;
         }
 
-        if (!HasStatistics)
+        if (!HasStatistics || (restart && !calibrated))
         {
             first = 0;
             outlierCounts[kvHead] = 0;
             Span<float> mean = new(Mean + ((nint)kvHead * dim), dim);
             float max = KeyStatistics.Measure(keys, KvCache.StatisticsKeys, mean, new Span<float>(variance + ((nint)kvHead * dim), dim));
             baseScale[kvHead] = MathF.Max(max, Quantize.MinScale) / 127;
+            SetScale(kvHead, baseScale[kvHead]);
+        }
+        else if (restart)
+        {
+            outlierCounts[kvHead] = 0;
             SetScale(kvHead, baseScale[kvHead]);
         }
 

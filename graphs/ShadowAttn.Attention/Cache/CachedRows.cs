@@ -12,6 +12,7 @@ internal sealed unsafe class CachedRows : IDisposable
     private readonly int capacity;
     private readonly int dim;
     private readonly KvFormat format;
+    private readonly CachedSteps? steps;
 
     public CachedRows(int kvHeads, int capacity, int dim, KvFormat format)
     {
@@ -20,6 +21,15 @@ internal sealed unsafe class CachedRows : IDisposable
         this.dim = dim;
         this.format = format;
         buffer = UnmanagedBuffer.Allocate(checked((nint)kvHeads * capacity * dim * (format == KvFormat.F32 ? sizeof(float) : sizeof(ushort))));
+        try
+        {
+            steps = format == KvFormat.Q16 ? new CachedSteps(kvHeads, dim) : null;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The rows of a KV head, from the first on.</summary>
@@ -34,6 +44,7 @@ internal sealed unsafe class CachedRows : IDisposable
         {
             KvFormat.F32 => buffer.ViewAt<float>(0, shape, strides),
             KvFormat.F16 => buffer.ViewAt<Half>(0, shape, strides),
+            KvFormat.Q16 => new KvView(buffer.ViewAt<short>(0, shape, strides), steps!.Scales),
             _ => KvView.BF16(buffer.ViewAt<ushort>(0, shape, strides)),
         };
     }
@@ -43,9 +54,15 @@ internal sealed unsafe class CachedRows : IDisposable
     /// <param name="first">The first row to write.</param>
     /// <param name="source">The rows.</param>
     /// <param name="count">How many.</param>
-    /// <param name="widened">Room for fp32 [dim].</param>
-    public void Store(int kvHead, int first, in KvRows source, int count, float* widened)
+    /// <param name="widened">Room for fp32 [<see cref="KeyTables.ValueBlock"/>, dim].</param>
+    /// <returns>Whether rows that were there before have changed: their scales have grown.</returns>
+    public bool Store(int kvHead, int first, in KvRows source, int count, float* widened)
     {
+        if (steps is not null)
+        {
+            return StoreSteps(steps, kvHead, first, source, count, widened);
+        }
+
         KvRows target = Rows(kvHead).From(first);
         for (int row = 0; row < count; row++)
         {
@@ -72,7 +89,36 @@ internal sealed unsafe class CachedRows : IDisposable
                     break;
             }
         }
+
+        return false;
     }
 
-    public void Dispose() => buffer.Dispose();
+    /// <summary>Forgets all rows: scales start anew.</summary>
+    public void Clear() => steps?.Reset();
+
+    public void Dispose()
+    {
+        steps?.Dispose();
+        buffer.Dispose();
+    }
+
+    private bool StoreSteps(CachedSteps scales, int kvHead, int first, in KvRows source, int count, float* widened)
+    {
+        bool changed = false;
+        short* stored = (short*)Rows(kvHead).Shorts;
+        for (int row = 0; row < count; row += KeyTables.ValueBlock)
+        {
+            int block = Math.Min(KeyTables.ValueBlock, count - row);
+            KvRows next = source.From(row);
+            if (next.Format != KvFormat.F32)
+            {
+                next.Widen(block, dim, widened, dim);
+                next = new KvRows(widened, dim);
+            }
+
+            changed |= scales.Store(kvHead, next.Floats, next.Stride, stored, first + row, block);
+        }
+
+        return changed;
+    }
 }

@@ -12,6 +12,8 @@ namespace ShadowAttn.Attention;
 /// case rows that see fewer keys keep all of them. So what a row gets does not depend on how its keys were cut into chunks, up to the rounding of
 /// sums. A key that lies beyond the scale of the quantised keys gets a scale of its own. Only where more than a 32nd of the keys (and 8) do must the
 /// common scale grow and all keys be quantised again; a row that is computed after that has the coarser pilot, whatever its position.
+/// In <see cref="KvFormat.Q16"/> a channel's scale is the least power of two that spans what the channel has had since the cache was empty; where it grows,
+/// what is there is rounded to the larger steps.
 /// Calls and changes of an operator's caches exclude each other, as calls do.
 /// </remarks>
 public sealed unsafe class KvCache : IDisposable
@@ -129,6 +131,10 @@ public sealed unsafe class KvCache : IDisposable
 
             Count += k.Keys;
             tables.Finish(Count);
+            if (job.Changed)
+            {
+                slopes?.Truncate(0);
+            }
         }
         finally
         {
@@ -150,6 +156,12 @@ public sealed unsafe class KvCache : IDisposable
         try
         {
             Count = count;
+            if (count == 0)
+            {
+                keys.Clear();
+                values.Clear();
+            }
+
             tables.Truncate(count, keys, (float*)widened.Pointer);
             slopes?.Truncate(tables.HasStatistics ? count : 0);
         }
@@ -177,19 +189,22 @@ public sealed unsafe class KvCache : IDisposable
 
     private int CheckNotEmpty() => Count > 0 ? Count : throw new InvalidOperationException("the cache is empty");
 
-    private void AppendHead(int worker, int kvHead, in KvView k, in KvView v, int first)
+    /// <summary>Returns whether keys or values that were there before have changed.</summary>
+    private bool AppendHead(int worker, int kvHead, in KvView k, in KvView v, int first)
     {
         int count = first + k.Keys;
         float* room = (float*)widened.Pointer + ((nint)worker * KeyTables.ValueBlock * HeadDim);
-        keys.Store(kvHead, first, k.Rows(kvHead), k.Keys, room);
-        values.Store(kvHead, first, v.Rows(kvHead), k.Keys, room);
+        bool changed = keys.Store(kvHead, first, k.Rows(kvHead), k.Keys, room);
+        changed |= values.Store(kvHead, first, v.Rows(kvHead), k.Keys, room);
         KvRows stored = keys.Rows(kvHead);
-        tables.Append(kvHead, stored, values.Rows(kvHead), first, count, room);
+        tables.Append(kvHead, stored, values.Rows(kvHead), first, count, room, changed);
         if (panels is not null)
         {
-            int start = first / KeyTables.ValueBlock * KeyTables.ValueBlock;
+            int start = changed ? 0 : first / KeyTables.ValueBlock * KeyTables.ValueBlock;
             dense.PackKeys(&stored, start, count - start, HeadDim, Panels(kvHead));
         }
+
+        return changed;
     }
 
     /// <summary>Appending, a KV head at a time.</summary>
@@ -199,6 +214,10 @@ public sealed unsafe class KvCache : IDisposable
         private KvView v;
         private int first;
         private int nextItem;
+        private volatile bool changed;
+
+        /// <summary>Whether keys or values that were there before have changed.</summary>
+        public bool Changed => changed;
 
         public void Bind(in KvView newKeys, in KvView newValues, int at)
         {
@@ -206,13 +225,17 @@ public sealed unsafe class KvCache : IDisposable
             v = newValues;
             first = at;
             nextItem = 0;
+            changed = false;
         }
 
         public void Run(int worker)
         {
             for (int item = Interlocked.Increment(ref nextItem) - 1; item < cache.KvHeads; item = Interlocked.Increment(ref nextItem) - 1)
             {
-                cache.AppendHead(worker, item, k, v, first);
+                if (cache.AppendHead(worker, item, k, v, first))
+                {
+                    changed = true;
+                }
             }
         }
     }

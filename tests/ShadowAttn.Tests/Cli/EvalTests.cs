@@ -85,7 +85,8 @@ public sealed class EvalTests
 
         // The first 255 rows keep all: a cache takes the statistics of the keys from the first 256.
         double kept = Enumerable.Range(1, 384).Sum(n => n < 256 ? n : Math.Ceiling(0.2 * n));
-        foreach (JsonElement report in new[] { chunks, half })
+        JsonElement steps = JsonDocument.Parse(CommandRun.Of([.. eval, "--chunk", "64", "--kv", "q16"]).Output).RootElement;
+        foreach (JsonElement report in new[] { chunks, half, steps })
         {
             Assert.Equal(kept / (384 * 385 / 2), report.GetProperty("mean_keep").GetDouble(), 1e-3);
             Assert.Equal(whole.GetProperty("mean_nll").GetDouble(), report.GetProperty("mean_nll").GetDouble(), 0.01);

@@ -21,7 +21,7 @@ public sealed class CachedAttentionBench : AttentionBench
     public override IReadOnlyList<string> DefaultShapes => ["12/2x128,1x8192,causal"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<KvFormat> KvFormats => [KvFormat.F32, KvFormat.F16, KvFormat.BF16];
+    public override IReadOnlyList<KvFormat> KvFormats => [KvFormat.F32, KvFormat.F16, KvFormat.BF16, KvFormat.Q16];
 
     /// <inheritdoc/>
     protected override bool IsCached => true;

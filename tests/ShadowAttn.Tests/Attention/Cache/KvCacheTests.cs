@@ -54,6 +54,8 @@ public sealed class KvCacheTests
     [InlineData(KvFormat.F32, 0.2, TailCompensation.Linear)]
     [InlineData(KvFormat.F16, 0.2, TailCompensation.Linear)]
     [InlineData(KvFormat.BF16, 0.2, TailCompensation.Mean)]
+    [InlineData(KvFormat.Q16, 1, TailCompensation.None)]
+    [InlineData(KvFormat.Q16, 0.2, TailCompensation.Linear)]
     public void AnySequenceOfOperationsEqualsTheReference(KvFormat format, double keep, TailCompensation tail)
     {
         const int Capacity = 700;
@@ -188,6 +190,84 @@ public sealed class KvCacheTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void InQ16ChunksDifferByRoundingOnly(AttentionMode mode)
+    {
+        const int Keys = 420;
+        using var data = new AttentionCase(Heads, KvHeads, Keys, Keys, Dim, seed: 15);
+
+        // Later keys are larger: every chunk makes scales grow.
+        for (int key = 0; key < Keys; key++)
+        {
+            for (int d = 0; d < Dim; d++)
+            {
+                data.K[0, key, d] *= 1 + (key / 200f);
+                data.V[1, key, d] *= 1 + (key / 100f);
+            }
+        }
+
+        using Host host = new(data.Options with { Mode = mode, MinKeys = 16 });
+        KeyStatistics statistics = KeyStatistics.Measure(data.K);
+        float[] exact = Run(host, data, [Keys], statistics);
+        float[] whole = Run(host, data, [Keys], statistics, KvFormat.Q16);
+        foreach (int[] chunks in new int[][] { [64, 64, 64, 228], [1, 255, 1, 1, 100, 62], [300, 119, 1] })
+        {
+            Assert.InRange(RelativeError(whole, Run(host, data, chunks, statistics, KvFormat.Q16)), 0, mode == AttentionMode.Dense ? 2e-4 : 1e-2);
+        }
+
+        Assert.InRange(RelativeError(exact, whole), 0, mode == AttentionMode.Dense ? 2e-4 : 1e-2);
+    }
+
+    [Fact]
+    public void Q16ScalesSpanWhatHasBeenThereAndNumbersAreWithinAStep()
+    {
+        using var data = new AttentionCase(Heads, KvHeads, 1, 300, Dim, seed: 16);
+        for (int key = 0; key < 300; key++)
+        {
+            data.K[0, key, 0] = 0;
+            data.K[0, key, 1] = key == 150 ? -3000 : key == 299 ? 1e-3f : 1;
+            data.V[1, key, 2] *= MathF.Pow(1.05f, key);
+        }
+
+        using var attention = new ShadowAttention(null, data.Options with { Mode = AttentionMode.ShadowCpu });
+        using KvCache cache = attention.CreateCache(300, KvFormat.Q16);
+        for (int first = 0; first < 300; first += 20)
+        {
+            cache.Append(data.K.Slice(1, first, 20), data.V.Slice(1, first, 20));
+        }
+
+        foreach ((KvView stored, TensorView<float> given) in new[] { (cache.Keys, data.K), (cache.Values, data.V) })
+        {
+            Assert.Equal(KvFormat.Q16, stored.Format);
+            for (int head = 0; head < KvHeads; head++)
+            {
+                for (int d = 0; d < Dim; d++)
+                {
+                    float most = Enumerable.Range(0, 300).Max(key => MathF.Abs(given[head, key, d]));
+                    unsafe
+                    {
+                        float step = stored.Rows(head).Scales[d];
+                        Assert.Equal(step, MathF.ScaleB(1, MathF.ILogB(step)));
+                        Assert.True(most <= 32767 * step, "the scale spans the largest number");
+                        Assert.True(most == 0 || most > 32767 * step / 2, "and no power of two less does");
+                        for (int key = 0; key < 300; key++)
+                        {
+                            Assert.InRange(MathF.Abs(stored.Rows(head).At(key, d) - given[head, key, d]), 0, step);
+                        }
+                    }
+                }
+            }
+        }
+
+        cache.Truncate(0);
+        cache.Append(data.K.Slice(1, 0, 100), data.V.Slice(1, 0, 100));
+        unsafe
+        {
+            Assert.Equal(MathF.ScaleB(1, -14), cache.Keys.Rows(0).Scales[1]);
+        }
+    }
+
     [Fact]
     public void DensePanelsHoldHalfPrecisionToo()
     {
@@ -213,7 +293,7 @@ public sealed class KvCacheTests
         Expect<ArgumentException>("10 keys do not fit: the cache has 10 of 12", () => cache.Append(data.K, data.V));
         Expect<ArgumentException>("v has 9 keys, k has 1", () => cache.Append(data.K.Slice(1, 0, 1), data.V.Slice(1, 0, 9)));
         Expect<ArgumentException>("another operator", () => another.Compute(data.Q, cache, data.O));
-        Expect<ArgumentException>("Q16: a cache stores F32, F16 or BF16", () => attention.CreateCache(1, KvFormat.Q16));
+        Expect<ArgumentException>("9: is no format", () => attention.CreateCache(1, (KvFormat)9));
         Expect<ArgumentException>("statistics are of [1, 32]", () => attention.CreateCache(1, statistics: KeyStatistics.Measure(data.K.Slice(0, 0, 1))));
         Expect<ArgumentException>("capacity", () => attention.CreateCache(0));
         Expect<ArgumentException>("count", () => cache.Truncate(11));
@@ -241,10 +321,10 @@ public sealed class KvCacheTests
     }
 
     /// <summary>Appends and attends chunk by chunk; all queries' outputs.</summary>
-    private static float[] Run(Host host, AttentionCase data, int[] chunks, KeyStatistics? statistics = null)
+    private static float[] Run(Host host, AttentionCase data, int[] chunks, KeyStatistics? statistics = null, KvFormat format = KvFormat.F32)
     {
         AttentionCase.Fill(data.O, () => float.NaN);
-        using KvCache cache = host.Attention.CreateCache(data.K.Length(1), statistics: statistics);
+        using KvCache cache = host.Attention.CreateCache(data.K.Length(1), format, statistics);
         foreach (int chunk in chunks)
         {
             int first = cache.Count;
