@@ -73,13 +73,18 @@ internal sealed class GenerateCommandLine
             : null;
         using LanguageModel model = LanguageModel.Open(modelPath, threads);
         string prompt = result.GetRequiredValue(_prompt);
-        bool raw = result.GetValue(_raw);
-        int[] tokens = raw
+        ChatTemplate? template = result.GetValue(_raw) ? null : ChatTemplate.Read(modelPath, model.ChatTemplate);
+        int[] tokens = template is null
             ? model.Tokenizer.Encode(prompt)
-            : model.Tokenizer.Encode(ChatTemplate.Read(modelPath, model.ChatTemplate).Prompt(prompt, result.GetValue(_system)), withControls: true);
+            : model.Tokenizer.Encode(template.Prompt(prompt, result.GetValue(_system)), withControls: true);
         if (tokens.Length == 0)
         {
             throw new InputException("--prompt: is empty");
+        }
+
+        if (model.Tokenizer.BeginId is { } begin && tokens[0] != begin && (template?.AddsBegin ?? model.Tokenizer.AddsBegin))
+        {
+            tokens = [begin, .. tokens];
         }
 
         var options = new AttentionOptions

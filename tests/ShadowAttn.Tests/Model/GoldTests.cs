@@ -33,7 +33,6 @@ public sealed class GoldTests(ITestOutputHelper output)
         double[] gap = [.. gold.GetProperty("top1_gap").EnumerateArray().Select(x => x.GetDouble())];
         int[] top1 = [.. gold.GetProperty("top1").EnumerateArray().Select(x => x.GetInt32())];
         Assert.All(top1, (value, i) => Assert.True(gap[i] <= 0.02 || value == figures.Top1[i], $"token {i}"));
-        Assert.True(pass.Milliseconds < 20_000, $"{tokens.Length} tokens took {pass.Milliseconds:F0} ms");
     }
 
     [Fact]

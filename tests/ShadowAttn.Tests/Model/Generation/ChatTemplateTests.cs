@@ -21,8 +21,31 @@ public sealed class ChatTemplateTests
     }
 
     [Theory]
+    [InlineData(
+        "Llama 3", true, "{{ bos_token + '<|start_header_id|>' + role + '<|end_header_id|>\n\n' + content | trim + '<|eot_id|>' }}",
+        "<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        "<|start_header_id|>system<|end_header_id|>\n\nBe brief<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n")]
+    [InlineData(
+        "Llama 2", true, "{{ bos_token + '[INST] ' + '<<SYS>>\n' + system + '\n<</SYS>>\n\n' + content.strip() + ' [/INST]' }}",
+        "[INST] Hello [/INST]", "[INST] <<SYS>>\nBe brief\n<</SYS>>\n\nHello [/INST]")]
+    [InlineData(
+        "Mistral", true, "{{ bos_token }}{{ '[INST] ' + message['content'] + ' [/INST]' }}", "[INST] Hello [/INST]", "[INST] Be brief\n\nHello [/INST]")]
+    [InlineData("Mistral", false, "{{ \"[INST]\" + message['content'] + \"[/INST]\" }}", "[INST]Hello[/INST]", "[INST]Be brief\n\nHello[/INST]")]
+    [InlineData(
+        "Gemma", true, "{{ bos_token }}{{ '<start_of_turn>' + role + '\n' + content | trim + '<end_of_turn>\n' }}",
+        "<start_of_turn>user\nHello<end_of_turn>\n<start_of_turn>model\n", "<start_of_turn>user\nBe brief\n\nHello<end_of_turn>\n<start_of_turn>model\n")]
+    public void Families_are_known_by_their_markers(string family, bool begins, string template, string plain, string instructed)
+    {
+        ChatTemplate read = ChatTemplate.Read("m.gguf", template);
+        Assert.Equal((family, begins), (read.Family, read.AddsBegin));
+        Assert.Equal(plain, read.Prompt("Hello"));
+        Assert.Equal(instructed, read.Prompt("Hello", "Be brief"));
+    }
+
+    [Theory]
     [InlineData(null)]
-    [InlineData("{{ '[INST] ' + message['content'] + ' [/INST]' }}")]
+    [InlineData("{{ '<|user|>' + message['content'] + '<|end|>' }}")]
+    [InlineData("{{ '[INST' + message['content'] }}")]
     public void Other_templates_are_refused(string? template)
     {
         ModelException e = Assert.Throws<ModelException>(() => ChatTemplate.Read("m.gguf", template));

@@ -25,6 +25,9 @@ public sealed class GgufMutationTests(ITestOutputHelper output) : IDisposable
         LiveAllocations before = UnmanagedBuffer.Live;
         int refused = 0;
         long most = 0;
+        GC.Collect();
+        bool counts = ResidentMemory.ResetPeak();
+        long resident = ResidentMemory.Now ?? 0;
         for (int seed = 0; seed < count; seed++)
         {
             string path = folder.Write("mutated.gguf", Mutate(new Random(seed), whole, header));
@@ -49,6 +52,13 @@ public sealed class GgufMutationTests(ITestOutputHelper output) : IDisposable
         output.WriteLine($"{refused} of {count} refused");
         Assert.InRange(refused, count / 4, count - (count / 100));
         Assert.InRange(Math.Max(most, GC.GetTotalMemory(forceFullCollection: false)), 0, MostBytes);
+        if (counts)
+        {
+            long peak = ResidentMemory.Peak!.Value - resident;
+            output.WriteLine($"at most {peak / 1e6:F0} MB more in RAM than at the start");
+            Assert.InRange(peak, 0, MostBytes);
+        }
+
         Assert.Equal(before, UnmanagedBuffer.Live);
     }
 
