@@ -9,6 +9,9 @@
 //   bench                the BenchmarkDotNet suites; --arguments="..." goes to bench/ShadowAttn.Bench
 //   softhtp-library      the software backend as a shared library, artifacts/softhtp/RID/libQnnSoftHtp.so; --rid=linux-arm64 for another
 //                        machine than this one
+//   native-library       the operator as a shared library with a C interface, artifacts/native/RID/libshadowattn.so and its headers; --rid=linux-arm64
+//                        cross compiles on x64. win-x64, win-arm64 and osx-arm64 are built on machines of their own system, linux-bionic-arm64
+//                        (Android) with ANDROID_NDK_ROOT; these four are not verified here
 //   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages
 //   regenerate-bindings  Generated/ and its layout tests anew from interop/ShadowAttn.Interop/include; needs the network.
 //                        With QNN_SDK_ROOT or --sdk=FOLDER: from that SDK's headers, for comparison, into artifacts/bindings
@@ -71,6 +74,52 @@ Task("softhtp-library")
     Run("dotnet", new ProcessArgumentBuilder()
         .Append("publish").Append("native/ShadowAttn.SoftHtp.Library").Append("-c").Append("Release").Append("-r").Append(rid)
         .Append("-o").Append("artifacts/softhtp/" + rid));
+});
+
+Task("native-library")
+    .Does(() =>
+{
+    string rid = Argument("rid", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier);
+    string output = "artifacts/native/" + rid;
+    string[] verified = { "linux-x64", "linux-arm64" }, prepared = { "win-x64", "win-arm64", "osx-arm64", "linux-bionic-arm64" };
+    if (!verified.Concat(prepared).Contains(rid))
+    {
+        throw new CakeException(2, $"native-library: --rid={rid} is none of {string.Join(", ", verified.Concat(prepared))}");
+    }
+
+    if (prepared.Contains(rid))
+    {
+        Warning($"native-library: {rid} is prepared, but not verified here");
+    }
+
+    var arguments = new ProcessArgumentBuilder()
+        .Append("publish").Append("native/ShadowAttn.Native").Append("-c").Append("Release").Append("-r").Append(rid).Append("-o").Append(output);
+    Dictionary<string, string> environment = null;
+    bool cross = rid == "linux-arm64" && System.Runtime.InteropServices.RuntimeInformation.OSArchitecture
+        != System.Runtime.InteropServices.Architecture.Arm64;
+    if (cross)
+    {
+        DirectoryPath tools = Arm64LinkerTools(MakeAbsolute(Directory("artifacts/native")));
+        arguments.Append("-p:SysRoot=/");
+        environment = new Dictionary<string, string> { ["PATH"] = tools.FullPath + ":" + EnvironmentVariable("PATH") };
+    }
+    else if (rid == "linux-bionic-arm64")
+    {
+        string ndk = EnvironmentVariable("ANDROID_NDK_ROOT")
+            ?? throw new CakeException(2, "native-library: ANDROID_NDK_ROOT must name an unpacked Android NDK for --rid=linux-bionic-arm64");
+        string bin = ndk + "/toolchains/llvm/prebuilt/linux-x86_64/bin";
+        arguments.Append("-p:DisableUnsupportedError=true").Append("-p:PublishAotUsingRuntimePack=true");
+        environment = new Dictionary<string, string> { ["PATH"] = bin + ":" + EnvironmentVariable("PATH") };
+    }
+
+    int code = StartProcess("dotnet", new ProcessSettings { Arguments = arguments, EnvironmentVariables = environment });
+    if (code != 0)
+    {
+        throw new CakeException(code, $"native-library: dotnet {arguments.RenderSafe()}: exit code {code}");
+    }
+
+    EnsureDirectoryExists(output + "/include");
+    CopyFiles("native/ShadowAttn.Native/include/*", output + "/include");
 });
 
 Task("pack")

@@ -77,21 +77,21 @@ Task("mca-arm64")
     }
 });
 
-FilePath PublishArm64Counter(DirectoryPath work)
+void RequirePackages(params (string Tool, string Package)[] tools)
 {
-    string[] missing = new (string Tool, string Package)[]
-        {
-            ("qemu-aarch64", "qemu-user"), ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"), ("clang-19", "clang-19"), ("ld.lld-19", "lld-19"),
-            ("llvm-objcopy-19", "llvm-19"), ("cc", "gcc"),
-        }
-        .Where(t => Context.Tools.Resolve(t.Tool) is null).Select(t => t.Package)
+    string[] missing = tools.Where(t => Context.Tools.Resolve(t.Tool) is null).Select(t => t.Package)
         .Concat(FileExists(Arm64Sysroot + "/include/stdlib.h") ? [] : ["libc6-dev-arm64-cross"]).ToArray();
     if (missing.Length > 0)
     {
         throw new CakeException(3, $"install the Debian packages {string.Join(" ", missing)}");
     }
+}
 
-    // The names under which the ahead-of-time compiler looks for its linker.
+// A folder with the linker's tools under the names under which the ahead-of-time compiler looks for them.
+DirectoryPath Arm64LinkerTools(DirectoryPath work)
+{
+    RequirePackages(
+        ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"), ("clang-19", "clang-19"), ("ld.lld-19", "lld-19"), ("llvm-objcopy-19", "llvm-19"));
     DirectoryPath bin = work.Combine("bin");
     EnsureDirectoryExists(bin);
     foreach (string tool in new[] { "clang", "ld.lld", "llvm-objcopy" })
@@ -101,6 +101,13 @@ FilePath PublishArm64Counter(DirectoryPath work)
         System.IO.File.CreateSymbolicLink(link, Context.Tools.Resolve(tool + "-19").FullPath);
     }
 
+    return bin;
+}
+
+FilePath PublishArm64Counter(DirectoryPath work)
+{
+    RequirePackages(("qemu-aarch64", "qemu-user"), ("cc", "gcc"));
+    DirectoryPath bin = Arm64LinkerTools(work);
     FilePath library = work.CombineWithFilePath("libyardstick.a");
     var objects = new ProcessArgumentBuilder().Append("rcs").AppendQuoted(library.FullPath);
     DeleteFiles(library.FullPath);
