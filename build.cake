@@ -112,10 +112,26 @@ Task("native-library")
         environment = new Dictionary<string, string> { ["PATH"] = bin + ":" + EnvironmentVariable("PATH") };
     }
 
+    if (verified.Contains(rid))
+    {
+        arguments.Append("-p:StripSymbols=false");
+    }
+
     int code = StartProcess("dotnet", new ProcessSettings { Arguments = arguments, EnvironmentVariables = environment });
     if (code != 0)
     {
         throw new CakeException(code, $"native-library: dotnet {arguments.RenderSafe()}: exit code {code}");
+    }
+
+    if (verified.Contains(rid))
+    {
+        // With names but without debug information, for tools that print stacks: valgrind, AddressSanitizer, perf.
+        string objcopy = cross ? "llvm-objcopy-19" : "objcopy";
+        FilePath library = output + "/libshadowattn.so", named = output + "/symbols/libshadowattn.so";
+        EnsureDirectoryExists(named.GetDirectory());
+        Run(objcopy, new ProcessArgumentBuilder().Append("--strip-debug").AppendQuoted(library.FullPath).AppendQuoted(named.FullPath));
+        Run(objcopy, new ProcessArgumentBuilder().Append("--strip-unneeded").AppendQuoted(library.FullPath));
+        DeleteFiles(output + "/*.dbg");
     }
 
     EnsureDirectoryExists(output + "/include");

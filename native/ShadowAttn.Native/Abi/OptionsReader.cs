@@ -18,6 +18,8 @@ internal static unsafe class OptionsReader
         Require(o.HeadDim is >= 1 and <= AttentionOptions.MaxHeadDim, $"head_dim is {o.HeadDim}; it must be 1 to {AttentionOptions.MaxHeadDim}");
         Require(o.Keep == 0 || o.Mass == 0, "keep and mass are both set; one of them says how many keys a row keeps");
         Require(o.Mask is 0 or 1, $"mask is {o.Mask}; it must be SA_MASK_CAUSAL or SA_MASK_NONE");
+        Require(o.Crossover is 0 or 1, $"crossover is {o.Crossover}; it must be SA_CROSSOVER_ON or SA_CROSSOVER_OFF");
+        Require(o.Reserved == 0, $"reserved is {o.Reserved}; it must be 0");
         Require(
             profile is null || (o.Keep == 0 && o.Mass == 0 && o.MinKeys == 0 && o.KeepPerHead == null),
             "profile says how many keys each head keeps; keep, mass, min_keys and keep_per_head must be 0 with it");
@@ -38,6 +40,7 @@ internal static unsafe class OptionsReader
                 _ => throw SaException.Argument($"tail is {o.Tail}; it must be one of SA_TAIL_*"),
             },
             ExactTopK = o.Exact is >= 0 and <= 3 ? (ExactTopK)o.Exact : throw SaException.Argument($"exact is {o.Exact}; it must be one of SA_EXACT_*"),
+            Crossover = o.Crossover == 0,
             Causal = o.Mask == 0,
             SlidingWindow = o.SlidingWindow == 0 ? null : Whole(o.SlidingWindow, "sliding_window"),
             AlibiSlopes = o.AlibiSlopes == null ? default : new ReadOnlySpan<float>(o.AlibiSlopes, (int)o.Heads).ToArray(),

@@ -58,6 +58,8 @@ internal unsafe struct SaAttentionOptions
     public uint Threads;
     public uint MaxPlans;
     public uint Layer;
+    public int Crossover;
+    public int Reserved;
     public float* KeepPerHead;
     public float* AlibiSlopes;
     public nint Workers;

@@ -10,7 +10,7 @@ internal static class ErrorText
     private static readonly Dictionary<string, string> HeaderNames = new()
     {
         ["Heads"] = "heads", ["KvHeads"] = "kv_heads", ["HeadDim"] = "head_dim", ["Mode"] = "mode", ["Keep"] = "keep", ["KeepPerHead"] = "keep_per_head",
-        ["MinKeys"] = "min_keys", ["Tail"] = "tail", ["ExactTopK"] = "exact", ["Causal"] = "SA_MASK_CAUSAL", ["SlidingWindow"] = "sliding_window",
+        ["MinKeys"] = "min_keys", ["Tail"] = "tail", ["ExactTopK"] = "exact", ["Crossover"] = "crossover", ["Causal"] = "SA_MASK_CAUSAL", ["SlidingWindow"] = "sliding_window",
         ["AlibiSlopes"] = "alibi_slopes", ["Sinks"] = "sinks", ["LocalWindow"] = "local_window", ["Scale"] = "scale", ["Threads"] = "threads",
         ["Workers"] = "workers", ["MaxPlans"] = "max_plans", ["Shadow"] = "SA_MODE_SHADOW", ["ShadowCpu"] = "SA_MODE_SHADOW_CPU",
         ["Dense"] = "SA_MODE_DENSE", ["NpuInt8"] = "SA_MODE_NPU_INT8", ["SparseCpu"] = "SA_MODE_SPARSE_CPU", ["BlockSparse"] = "SA_MODE_BLOCK_SPARSE",

@@ -19,7 +19,7 @@ internal static unsafe partial class Exports
                 throw SaException.Null(nameof(options));
             }
 
-            const int FirstBytes = 104;
+            const int FirstBytes = 112;
             SaAttentionOptions given = SizedStruct.Read(options, FirstBytes, nameof(options));
             ownBackend = Share<BackendObject>(backend, nameof(backend));
             ownWorkers = Share<WorkersObject>(given.Workers, "workers");

@@ -25,7 +25,7 @@ internal static unsafe partial class Exports
             }
 
             CacheObject made = own.CreateCache(
-                TensorArgument.ReadCount(given.Capacity, "capacity"), TensorArgument.ReadFormat(given.Dtype, nameof(options)));
+                TensorArgument.ReadCount(given.Capacity, "capacity"), given.Dtype == 3 ? Kernels.KvFormat.Q16 : TensorArgument.ReadFormat(given.Dtype, nameof(options)));
             own = null;
             *cache = HandleTable.Add(made);
             return SaStatus.Ok;

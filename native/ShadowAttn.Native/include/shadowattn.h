@@ -204,6 +204,11 @@ enum {
     SA_EXACT_THREE_ERRORS = 3 /* within three */
 };
 
+enum {
+    SA_CROSSOVER_ON = 0, /* rows that see so few keys, or keep so many, that exact attention is faster get that; not with exact, sliding_window, alibi_slopes */
+    SA_CROSSOVER_OFF = 1 /* every row keeps what its ratio says */
+};
+
 typedef struct sa_attention_options {
     uint32_t size; /* sizeof(sa_attention_options) */
     uint32_t heads; /* query heads, 1 to 65536, a multiple of kv_heads */
@@ -223,6 +228,8 @@ typedef struct sa_attention_options {
     uint32_t threads; /* CPU threads, the caller's included, at most 256; 0: one per core, or those of workers */
     uint32_t max_plans; /* plans that are held, one per shape; the one that was not used for longest makes room. 0: 4 */
     uint32_t layer; /* the layer of profile to use */
+    int32_t crossover; /* SA_CROSSOVER_* */
+    int32_t reserved; /* 0 */
     const float *keep_per_head; /* fp32 [heads], contiguous: a share for each head instead of keep; null: none. Copied. */
     const float *alibi_slopes; /* fp32 [heads], contiguous, not negative: head h adds alibi_slopes[h] * (key - query position) to its
                                   logits; null: none. Copied. Only with SA_MASK_CAUSAL. */
@@ -246,7 +253,8 @@ SA_API sa_status SA_CALL sa_attention_get_threads(sa_attention *attention, uint3
 enum {
     SA_F32 = 0,
     SA_F16 = 1, /* IEEE 754 half precision */
-    SA_BF16 = 2 /* bfloat16 */
+    SA_BF16 = 2, /* bfloat16 */
+    SA_Q16 = 3 /* int16 with a scale per channel; only for what a cache stores */
 };
 
 /* [heads, rows, head_dim] in the caller's memory, channels adjacent. The numbers of heads, rows and channels come with the call. */
@@ -317,7 +325,7 @@ SA_API sa_status SA_CALL sa_attention_compute(sa_attention *attention, const sa_
 typedef struct sa_cache_options {
     uint32_t size; /* sizeof(sa_cache_options) */
     uint32_t capacity; /* the most keys, at least 1; memory for them is taken at once */
-    int32_t dtype; /* how keys and values are stored: SA_F32, SA_F16 or SA_BF16 */
+    int32_t dtype; /* how keys and values are stored: SA_F32, SA_F16, SA_BF16 or SA_Q16 */
     int32_t reserved; /* 0 */
 } sa_cache_options;
 

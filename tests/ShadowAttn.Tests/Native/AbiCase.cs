@@ -36,6 +36,7 @@ internal sealed unsafe class AbiCase : IDisposable
         KvHeads = (uint)data.Options.KvHeads,
         HeadDim = (uint)data.Options.HeadDim,
         Threads = 2,
+        Crossover = data.Options.Crossover ? 0 : 1,
     };
 
     public static SaTensor Of(in TensorView<float> t) => new() { Data = t.Pointer, HeadStride = t.Stride(0), RowStride = t.Stride(1) };

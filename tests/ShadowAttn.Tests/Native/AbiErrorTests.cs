@@ -39,6 +39,8 @@ public unsafe class AbiErrorTests
             (good with { Tail = 4 }, "tail is 4"),
             (good with { Mask = 2 }, "mask is 2"),
             (good with { Exact = -1 }, "exact is -1"),
+            (good with { Crossover = 2 }, "crossover is 2"),
+            (good with { Reserved = 2 }, "reserved is 2"),
             (good with { Keep = 1.5f }, "keep is 1.5"),
             (good with { Keep = float.NaN }, "keep is NaN"),
             (good with { Keep = 0.1f, Mass = 0.9f }, "keep and mass"),
@@ -70,7 +72,7 @@ public unsafe class AbiErrorTests
     {
         using var data = new AbiCase();
         SaAttentionOptions options = data.Options;
-        foreach (uint size in (uint[])[0, 4, 103, 5000, uint.MaxValue])
+        foreach (uint size in (uint[])[0, 4, 111, 5000, uint.MaxValue])
         {
             Assert.Equal(SaStatus.StructSize, Create(options with { Size = size }, out string message));
             Assert.Contains($"options.size is {size}", message, StringComparison.Ordinal);

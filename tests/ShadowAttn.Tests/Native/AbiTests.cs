@@ -232,6 +232,7 @@ public unsafe class AbiTests
         (Func<SaAttentionOptions, SaAttentionOptions>, Func<AttentionOptions, AttentionOptions>)[] cases =
         [
             (o => o with { Mode = 3 }, o => o with { Mode = AttentionMode.Dense }),
+            (o => o with { Crossover = 0 }, o => o with { Crossover = true }),
             (o => o with { Mode = 5 }, o => o with { Mode = AttentionMode.SparseCpu }),
             (o => o with { Mode = 6 }, o => o with { Mode = AttentionMode.BlockSparse }),
             (o => o with { Keep = 0.1f, MinKeys = 1, Tail = 1 }, o => o with { Keep = KeepRatio.Share(0.1), MinKeys = 1, Tail = TailCompensation.None }),
