@@ -79,6 +79,7 @@ int main(int argc, char **argv) {
     options.head_dim = dim;
     options.scale = t.scale;
     options.threads = 2;
+    options.crossover = SA_CROSSOVER_OFF; /* few keys: exact attention might be faster, and the example is about the other way */
     sa_attention *attention = NULL, *dense = NULL;
     CHECK(sa_attention_create(backend, &options, &attention));
     options.mode = SA_MODE_DENSE;
