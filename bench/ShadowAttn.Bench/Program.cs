@@ -18,6 +18,7 @@ var root = new RootCommand("Benchmarks of single kernels, and of attention again
     CacheCommand.Create(),
     CrossoverCommand.Create(),
     LanguageModelsCommand.Create(),
+    RepeatCommand.Create(),
     SuitesCommand.Create(),
     TailsCommand.Create(),
 };

@@ -14,6 +14,7 @@ using ShadowAttn.Cli.Eval;
 using ShadowAttn.Cli.Generate;
 using ShadowAttn.Cli.Prepare;
 using ShadowAttn.Cli.Run;
+using ShadowAttn.Cli.Schedule;
 using ShadowAttn.Cli.Trace;
 using ShadowAttn.Interop;
 using ShadowAttn.Model;
@@ -50,6 +51,7 @@ public static class EntryPoint
             BenchCommandLine.Create(console, benchmarks ?? BenchRegistry.Default),
             CompareCommandLine.Create(console, verbose),
             TraceCommandLine.Create(console, verbose),
+            ScheduleCommandLine.Create(console, verbose),
             EvalCommandLine.Create(console, verbose),
             GenerateCommandLine.Create(console, verbose),
             CaptureCommandLine.Create(console),

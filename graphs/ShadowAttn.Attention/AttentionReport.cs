@@ -42,6 +42,9 @@ public sealed class AttentionReport
     /// <summary>The pilot graphs that the call used.</summary>
     public IReadOnlyList<PilotBucketUse> Buckets { get; internal set; } = [];
 
+    /// <summary>KV heads per pilot graph, as far as there are so many; 0 in modes without a pilot graph.</summary>
+    public int HeadsPerGraph { get; internal set; }
+
     /// <summary>Which memory the pilot's tensors are in, and whether the backend works on it in place; empty in modes without a pilot graph.</summary>
     public string PilotMemory { get; internal set; } = string.Empty;
 
@@ -76,4 +79,8 @@ public sealed class AttentionReport
 /// <param name="KeyScale">Encoding of the keys.</param>
 /// <param name="OutputScale">Encoding of the scores.</param>
 /// <param name="Executions">Executions in one call.</param>
-public sealed record PilotBucketUse(int Rows, int Keys, float QueryScale, float KeyScale, float OutputScale, int Executions);
+public sealed record PilotBucketUse(int Rows, int Keys, float QueryScale, float KeyScale, float OutputScale, int Executions)
+{
+    /// <summary>KV heads that one execution scores.</summary>
+    public int KvHeads { get; init; } = 1;
+}

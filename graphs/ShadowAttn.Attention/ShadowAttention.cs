@@ -69,6 +69,12 @@ public sealed class ShadowAttention : IDisposable
     public TimelineRecorder? Recorder { get; set; }
 
     /// <summary>
+    /// How long the units of the last plan kept the two stages of mode <see cref="AttentionMode.Shadow"/> busy; null in other modes and before the first
+    /// call. What <see cref="FlowShop"/> takes.
+    /// </summary>
+    public PipelineTimes? StageTimes => plans.Newest is ShadowPipeline shadow ? shadow.StageTimes() : null;
+
+    /// <summary>
     /// Called with a query head as soon as its output is complete, on the worker's thread that completed it: what follows can start with it. While it is
     /// set, heads are computed one after the other. What it throws ends the call. Not called for the heads that a cancelled call leaves undone.
     /// </summary>

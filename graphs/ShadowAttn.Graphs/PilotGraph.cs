@@ -25,10 +25,15 @@ public sealed class PilotGraph : IDisposable
     public static PilotGraph Compose(QnnContext context, PilotGraphSpec spec, QnnGraphOptions? options = null)
     {
         using QnnGraphBuilder builder = context.CreateGraph(spec.Name, options);
-        var q = builder.Input("q8", QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Dim], QnnEncoding.ScaleOffset(spec.QueryScale, 0));
-        var k = builder.Input("k8", QnnDataType.SFixed8, [1, 1, spec.Keys, spec.Dim], QnnEncoding.ScaleOffset(spec.KeyScale, 0));
-        var s = builder.Output("scores", QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Keys], QnnEncoding.ScaleOffset(spec.OutputScale, 0));
-        builder.MatMul(q, k, s, transposeIn1: true);
+        for (int head = 0; head < spec.Heads; head++)
+        {
+            var q = builder.Input(TensorName("q8", head), QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Dim], QnnEncoding.ScaleOffset(spec.QueryScale, 0));
+            var k = builder.Input(TensorName("k8", head), QnnDataType.SFixed8, [1, 1, spec.Keys, spec.Dim], QnnEncoding.ScaleOffset(spec.KeyScale, 0));
+            var s = builder.Output(
+                TensorName("scores", head), QnnDataType.SFixed8, [1, 1, spec.Rows, spec.Keys], QnnEncoding.ScaleOffset(spec.OutputScale, 0));
+            builder.MatMul(q, k, s, transposeIn1: true);
+        }
+
         return new PilotGraph(spec, builder.FinalizeGraph());
     }
 
@@ -41,35 +46,54 @@ public sealed class PilotGraph : IDisposable
     {
         QnnBinaryGraph graph = info.Graphs.FirstOrDefault(g => g.Name == spec.Name)
             ?? throw new QnnException($"the context binary has no graph '{spec.Name}'");
-        bool fits = graph.Inputs.Count == 2
-            && graph.Outputs.Count == 1
-            && Is(graph.Inputs[0], spec.Rows, spec.Dim, spec.QueryScale)
-            && Is(graph.Inputs[1], spec.Keys, spec.Dim, spec.KeyScale)
-            && Is(graph.Outputs[0], spec.Rows, spec.Keys, spec.OutputScale);
+        bool fits = graph.Inputs.Count == 2 * spec.Heads && graph.Outputs.Count == spec.Heads;
+        for (int head = 0; fits && head < spec.Heads; head++)
+        {
+            fits = Is(graph.Inputs[2 * head], TensorName("q8", head), spec.Rows, spec.Dim, spec.QueryScale)
+                && Is(graph.Inputs[(2 * head) + 1], TensorName("k8", head), spec.Keys, spec.Dim, spec.KeyScale)
+                && Is(graph.Outputs[head], TensorName("scores", head), spec.Rows, spec.Keys, spec.OutputScale);
+        }
+
         return fits
             ? new PilotGraph(spec, context.RetrieveGraph(graph))
             : throw new QnnException($"graph '{spec.Name}' of the context binary has other tensors than its name says");
     }
 
-    /// <summary>Binds buffers, registered with the backend where it takes them.</summary>
+    /// <summary>Registers the keys of one KV head with the backend where it takes them, for <see cref="PilotBinding.BindKeys"/> of this graph's bindings.</summary>
     /// <param name="memory">Registers them.</param>
-    /// <param name="q8">[rows, dim].</param>
     /// <param name="k8">[keys, dim]; may be longer.</param>
-    /// <param name="scores">Receives [rows, keys]; may be longer.</param>
-    /// <exception cref="ArgumentException">A buffer is too small.</exception>
-    public PilotBinding Bind(PilotMemory memory, UnmanagedBuffer q8, UnmanagedBuffer k8, UnmanagedBuffer scores)
+    /// <exception cref="ArgumentException">The buffer is too small.</exception>
+    public QnnMemory RegisterKeys(PilotMemory memory, UnmanagedBuffer k8)
     {
         ArgumentNullException.ThrowIfNull(memory);
+        return memory.Register(graph.Context, graph.Inputs[1], k8);
+    }
+
+    /// <summary>Binds buffers for queries and scores, registered with the backend where it takes them; keys are to follow.</summary>
+    /// <param name="memory">Registers them.</param>
+    /// <param name="q8">Per KV head of the graph, [rows, dim]; may be longer and more.</param>
+    /// <param name="scores">Per KV head of the graph, receives [rows, keys]; may be longer and more.</param>
+    /// <exception cref="ArgumentException">A buffer is too small, or there are fewer than the graph has heads.</exception>
+    public PilotBinding Bind(PilotMemory memory, ReadOnlySpan<UnmanagedBuffer> q8, ReadOnlySpan<UnmanagedBuffer> scores)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        if (q8.Length < Spec.Heads || scores.Length < Spec.Heads)
+        {
+            throw new ArgumentException($"graph '{Spec.Name}' needs buffers for {Spec.Heads} heads; there are {q8.Length} and {scores.Length}");
+        }
+
         QnnBindings bindings = graph.CreateBindings();
         List<QnnMemory> registered = [];
         try
         {
-            registered.Add(memory.Register(graph.Context, graph.Inputs[0], q8));
-            registered.Add(memory.Register(graph.Context, graph.Inputs[1], k8));
-            registered.Add(memory.Register(graph.Context, graph.Outputs[0], scores));
-            bindings.BindInput(0, registered[0]);
-            bindings.BindInput(1, registered[1]);
-            bindings.BindOutput(0, registered[2]);
+            for (int head = 0; head < Spec.Heads; head++)
+            {
+                registered.Add(memory.Register(graph.Context, graph.Inputs[2 * head], q8[head]));
+                bindings.BindInput(2 * head, registered[^1]);
+                registered.Add(memory.Register(graph.Context, graph.Outputs[head], scores[head]));
+                bindings.BindOutput(head, registered[^1]);
+            }
+
             return new PilotBinding(bindings, [.. registered]);
         }
         catch
@@ -83,8 +107,11 @@ public sealed class PilotGraph : IDisposable
     /// <inheritdoc/>
     public void Dispose() => graph.Dispose();
 
-    private static bool Is(QnnTensor tensor, int rows, int columns, float scale) =>
-        tensor.Spec.DataType == QnnDataType.SFixed8
+    private static string TensorName(string name, int head) => head == 0 ? name : $"{name}_{head}";
+
+    private static bool Is(QnnTensor tensor, string name, int rows, int columns, float scale) =>
+        tensor.Name == name
+        && tensor.Spec.DataType == QnnDataType.SFixed8
         && tensor.Spec.Shape.SequenceEqual([1, 1, rows, columns])
         && tensor.Spec.Encoding.Equals(QnnEncoding.ScaleOffset(scale, 0));
 }

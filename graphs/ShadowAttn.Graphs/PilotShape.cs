@@ -48,6 +48,16 @@ public readonly record struct PilotShape(int Heads, int KvHeads, int Queries, in
     /// <param name="block">0 to <see cref="Blocks"/> - 1.</param>
     public PilotGraphSpec UniversalSpec(int block) => PilotGraphSpec.Universal(Rows, KeysOfBlock(block), Dim, UniversalPilot.Shift(Dim));
 
+    /// <summary>The most KV heads that a graph of so many heads can be filled with: the largest of 1, 2, 4 that is not above either.</summary>
+    /// <param name="headsPerGraph">KV heads per graph that are wanted.</param>
+    /// <param name="heads">KV heads that are left.</param>
+    public static int HeadBucket(int headsPerGraph, int heads) => Math.Min(headsPerGraph, heads) switch
+    {
+        >= 4 => 4,
+        >= 2 => 2,
+        _ => 1,
+    };
+
     /// <summary>The universal pilot's graphs of a call, block by block; blocks may share one.</summary>
     public PilotGraphSpec[] UniversalSpecs()
     {

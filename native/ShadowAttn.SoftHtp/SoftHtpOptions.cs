@@ -28,7 +28,7 @@ public sealed record SoftHtpOptions
 
     /// <summary>
     /// The options in <see cref="EnvironmentVariable"/>: <c>key=value</c> pairs separated by semicolons. Keys: <c>threads</c>,
-    /// <c>launch_us</c>, <c>ns_per_mac</c>, <c>soc</c>, <c>arch</c>, <c>vtcm_mib</c>, and <c>fault</c> (repeatable, see <see cref="Fault.Parse"/>).
+    /// <c>launch_us</c>, <c>ns_per_mac</c>, or <c>latency=snapdragon-8-gen-3</c> for both, <c>soc</c>, <c>arch</c>, <c>vtcm_mib</c>, and <c>fault</c> (repeatable, see <see cref="Fault.Parse"/>).
     /// </summary>
     /// <exception cref="FormatException">A pair cannot be read; the message names it.</exception>
     public static SoftHtpOptions FromEnvironment() => Parse(Environment.GetEnvironmentVariable(EnvironmentVariable) ?? "");
@@ -50,12 +50,13 @@ public sealed record SoftHtpOptions
                 "threads" => options with { Threads = (int)Whole(pair, value, 1024) },
                 "launch_us" => options with { Latency = options.Latency with { LaunchNs = (long)(Real(pair, value) * 1000) } },
                 "ns_per_mac" => options with { Latency = options.Latency with { NsPerMac = Real(pair, value) } },
+                "latency" => options with { Latency = Named(pair, value) },
                 "soc" => options with { SocModel = Whole(pair, value, int.MaxValue) },
                 "arch" => options with { Arch = Whole(pair, value, 1000) },
                 "vtcm_mib" => options with { VtcmMib = Whole(pair, value, 1024) },
                 "fault" => AddFault(options, faults, value),
                 _ => throw new FormatException(
-                    $"{EnvironmentVariable}: '{pair}' is unknown; expected threads, launch_us, ns_per_mac, soc, arch, vtcm_mib or fault."),
+                    $"{EnvironmentVariable}: '{pair}' is unknown; expected threads, launch_us, ns_per_mac, latency, soc, arch, vtcm_mib or fault."),
             };
         }
         return options with { Faults = faults };
@@ -66,6 +67,10 @@ public sealed record SoftHtpOptions
         faults.Add(Fault.Parse(text));
         return options;
     }
+
+    static LatencyModel Named(string pair, string value) => value == "snapdragon-8-gen-3"
+        ? LatencyModel.Snapdragon8Gen3
+        : throw new FormatException($"{EnvironmentVariable}: '{pair}' is unknown; the named model is snapdragon-8-gen-3.");
 
     static uint Whole(string pair, string value, uint max) =>
         uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && number <= max

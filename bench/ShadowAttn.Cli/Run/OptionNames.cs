@@ -28,6 +28,9 @@ internal static class OptionNames
     private static readonly (KvFormat Value, string Name)[] s_formats =
         [(KvFormat.F32, "f32"), (KvFormat.F16, "f16"), (KvFormat.BF16, "bf16"), (KvFormat.Q16, "q16")];
 
+    private static readonly (HeadSchedule Value, string Name)[] s_schedules =
+        [(HeadSchedule.Johnson, "johnson"), (HeadSchedule.Greedy, "greedy"), (HeadSchedule.Fifo, "fifo")];
+
     private static readonly (ExactTopK Value, string Name)[] s_exact =
     [
         (ExactTopK.None, "none"),
@@ -55,6 +58,12 @@ internal static class OptionNames
     public static bool TryParse(string text, out KvFormat value) => TryFind(s_formats, text, out value);
 
     public static bool TryParse(string text, out ExactTopK value) => TryFind(s_exact, text, out value);
+
+    public static string Schedules => List(s_schedules);
+
+    public static bool TryParse(string text, out HeadSchedule value) => TryFind(s_schedules, text, out value);
+
+    public static string Name(HeadSchedule value) => Array.Find(s_schedules, s => s.Value == value).Name;
 
     public static string Name(ExactTopK value) => Array.Find(s_exact, e => e.Value == value).Name;
 

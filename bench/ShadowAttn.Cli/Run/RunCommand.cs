@@ -84,6 +84,8 @@ internal static class RunCommand
             Causal = trace.Causal,
             ExactTopK = options.ExactTopK,
             Crossover = options.Crossover,
+            Schedule = options.Schedule,
+            HeadsPerGraph = options.HeadsPerGraph,
             Sinks = options.Sinks,
             LocalWindow = options.Window,
             SlidingWindow = options.SlidingWindow,

@@ -47,6 +47,12 @@ internal sealed class RunCommandLine
 
     private readonly Option<bool> _crossover = CrossoverOption();
 
+    private readonly Option<HeadSchedule> _schedule = OptionParsing.Parsed("--schedule", "johnson|greedy|fifo", "johnson",
+        "In which order mode shadow takes KV heads and blocks of queries, by the times of the calls before; the result is the same", ParseSchedule);
+
+    private readonly Option<int> _headsPerGraph = OptionParsing.Parsed("--heads-per-graph", "1|2|4", "1",
+        "KV heads that one launch of a pilot graph scores, in mode shadow; the result is the same", ParseHeadsPerGraph);
+
     private readonly Option<int> _sinks = OptionParsing.Parsed("--sinks", "N", "0",
         "The first N keys are always kept", (option, text) => OptionParsing.Number(option, text, 0, int.MaxValue));
 
@@ -117,6 +123,8 @@ internal sealed class RunCommandLine
         command.Add(_mode);
         command.Add(_buckets);
         command.Add(_exact);
+        command.Add(_schedule);
+        command.Add(_headsPerGraph);
         command.Add(_calibration);
     }
 
@@ -148,6 +156,11 @@ internal sealed class RunCommandLine
     internal static void Check(RunOptions options)
     {
         CheckInstructionSet();
+        if (options.HeadsPerGraph > 1 && options.Buckets == PilotBuckets.Paper)
+        {
+            throw new InputException("--heads-per-graph: --buckets paper has a graph per head; leave one of the two away");
+        }
+
         if (options.Mode == AttentionMode.Shadow && options.Buckets == PilotBuckets.Paper && options.Keep.IsMass)
         {
             throw new InputException("--keep: mass:P needs --buckets universal; with --buckets paper give a share of the keys, such as 0.2");
@@ -217,6 +230,8 @@ internal sealed class RunCommandLine
         InputPath = result.GetValue(_input) ?? RunOptions.BundledInput,
         Mode = result.ValueOr(_mode, s_defaults.Mode),
         ExactTopK = result.ValueOr(_exact, s_defaults.ExactTopK),
+        Schedule = result.ValueOr(_schedule, s_defaults.Schedule),
+        HeadsPerGraph = result.ValueOr(_headsPerGraph, s_defaults.HeadsPerGraph),
         Sinks = result.ValueOr(_sinks, s_defaults.Sinks),
         Window = result.ValueOr(_window, s_defaults.Window),
         SlidingWindow = result.GetResult(_slidingWindow) is null ? null : result.GetRequiredValue(_slidingWindow),
@@ -238,6 +253,11 @@ internal sealed class RunCommandLine
     {
         Description = "Compute rows that see few keys, or keep many, densely where that is faster, as the library does unless told otherwise",
     };
+
+    private static HeadSchedule ParseSchedule(string option, string text) =>
+        OptionNames.TryParse(text, out HeadSchedule schedule) ? schedule : throw Unknown(option, text, OptionNames.Schedules);
+
+    private static int ParseHeadsPerGraph(string option, string text) => OptionParsing.Choice(option, text, ("1", 1), ("2", 2), ("4", 4));
 
     internal static AttentionMode ParseMode(string option, string text) =>
         OptionNames.TryParse(text, out AttentionMode mode) ? mode : throw Unknown(option, text, OptionNames.Modes);

@@ -25,6 +25,12 @@ public sealed record RunOptions
     /// <summary>Whether rows are computed densely where that is faster. Not by default: what is asked for is what is measured.</summary>
     public bool Crossover { get; init; }
 
+    /// <summary>In which order mode shadow takes its units.</summary>
+    public HeadSchedule Schedule { get; init; }
+
+    /// <summary>KV heads per pilot graph: 1, 2 or 4.</summary>
+    public int HeadsPerGraph { get; init; } = 1;
+
     /// <summary>A row keeps at least this many of its visible keys.</summary>
     public int MinKeys { get; init; } = 64;
 

@@ -61,6 +61,9 @@ internal sealed record RunReport
     /// <summary>The ratio of each head from the profile; null without, or where its layer is dense.</summary>
     public required double[]? KeepPerHead { get; init; }
 
+    /// <summary>KV heads per pilot graph; 0 in modes without a pilot graph.</summary>
+    public required int HeadsPerGraph { get; init; }
+
     /// <summary>Whether rows were computed densely where that is faster.</summary>
     public required bool Crossover { get; init; }
 

@@ -51,6 +51,7 @@ internal static class RunReportBuilder
             Keep = Keep(options, attention),
             Calibration = options.CalibrationPath,
             KeepPerHead = attention.KeepPerHead.IsEmpty ? null : attention.KeepPerHead.ToArray(),
+            HeadsPerGraph = m.Counts.HeadsPerGraph,
             Crossover = options.Crossover,
             Repeat = options.Repeat,
             TotalMs = total,

@@ -38,8 +38,9 @@ internal sealed unsafe class DenseRows : IDisposable
         }
     }
 
-    /// <summary>How many rows at the start of a tile of one head are dense.</summary>
-    public int Count(in Tile tile)
+    /// <summary>Computes the rows at the start of a tile of one head that are dense, and takes them off it.</summary>
+    /// <returns>Whether rows are left.</returns>
+    public bool Take(int worker, ref Tile tile, WorkerScratch scratch, ref TileCounters counters)
     {
         int rows = 0;
         int limit = rule.Limit(tile.Head);
@@ -48,11 +49,24 @@ internal sealed unsafe class DenseRows : IDisposable
             rows++;
         }
 
-        return rows;
+        if (rows > 0)
+        {
+            Attend(worker, tile, rows, scratch, ref counters);
+            tile.FirstQuery += rows;
+            tile.Rows -= rows;
+            tile.HeadRows -= tile.HeadRows == 0 ? 0 : rows;
+            tile.Scores += rows * tile.ScoreStride;
+            tile.Q8 += (nint)rows * call.Dim;
+            tile.RowScales += rows;
+        }
+
+        return tile.Rows > 0;
     }
 
-    /// <summary>Computes the first rows of a tile of one head.</summary>
-    public void Attend(int worker, in Tile tile, int rows, WorkerScratch scratch, ref TileCounters counters)
+    /// <inheritdoc/>
+    public void Dispose() => keys.Dispose();
+
+    private void Attend(int worker, in Tile tile, int rows, WorkerScratch scratch, ref TileCounters counters)
     {
         long time = StageClock.Now;
         int kvHead = tile.Head / call.Group;
@@ -86,7 +100,4 @@ internal sealed unsafe class DenseRows : IDisposable
         call.Progress.Done(tile.Head, rows);
         clock.Add(worker, Stage.Dense, time);
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => keys.Dispose();
 }

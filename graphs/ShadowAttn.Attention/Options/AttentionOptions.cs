@@ -77,6 +77,14 @@ public sealed record AttentionOptions
     /// <summary>Which encodings the pilot graphs bake in.</summary>
     public PilotBuckets Buckets { get; init; } = PilotBuckets.Universal;
 
+    /// <summary>In which order mode <see cref="AttentionMode.Shadow"/> takes KV heads and blocks of queries; the output is the same.</summary>
+    public HeadSchedule Schedule { get; init; }
+
+    /// <summary>
+    /// KV heads that one execution of a pilot graph scores: 1, 2 or 4. The output is the same; where a launch costs much, fewer of them take less time.
+    /// </summary>
+    public int HeadsPerGraph { get; init; } = 1;
+
     internal float EffectiveScale => Scale ?? (float)(1 / Math.Sqrt(HeadDim));
 
     internal bool HasMaskBeyondCausal => SlidingWindow is not null || !AlibiSlopes.IsEmpty;
@@ -124,6 +132,16 @@ public sealed record AttentionOptions
         if (ExactTopK != ExactTopK.None && (!UsesPilot || Keep.IsMass))
         {
             throw new ArgumentException($"{nameof(ExactTopK)} is for modes {AttentionMode.Shadow} and {AttentionMode.ShadowCpu} that keep a share of the keys");
+        }
+
+        if (HeadsPerGraph is not (1 or 2 or 4))
+        {
+            throw new ArgumentException($"{nameof(HeadsPerGraph)} ({HeadsPerGraph}) must be 1, 2 or 4");
+        }
+
+        if (HeadsPerGraph > 1 && Buckets == PilotBuckets.Paper)
+        {
+            throw new ArgumentException($"{nameof(HeadsPerGraph)} ({HeadsPerGraph}) needs the universal pilot: the paper's buckets are a graph per head");
         }
 
         if (Mode == AttentionMode.BlockSparse && Keep.IsMass)

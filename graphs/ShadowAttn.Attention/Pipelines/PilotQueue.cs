@@ -9,7 +9,7 @@ namespace ShadowAttn.Attention;
 /// </summary>
 internal sealed class PilotQueue : IDisposable
 {
-    private readonly (PilotBinding? Binding, WorkItem Item)[] slots;
+    private readonly (PilotBinding? Binding, WorkItem Item, long Ticks)[] slots;
     private readonly Thread thread;
     private readonly object gate = new();
     private int submitted;
@@ -21,7 +21,7 @@ internal sealed class PilotQueue : IDisposable
 
     public PilotQueue(int slotCount)
     {
-        slots = new (PilotBinding?, WorkItem)[slotCount];
+        slots = new (PilotBinding?, WorkItem, long)[slotCount];
         thread = new Thread(Work) { IsBackground = true, Name = "shadowattn pilot" };
         thread.Start();
     }
@@ -52,7 +52,7 @@ internal sealed class PilotQueue : IDisposable
     {
         lock (gate)
         {
-            slots[submitted % slots.Length] = (binding, item);
+            slots[submitted % slots.Length] = (binding, item, 0);
             submitted++;
             Monitor.PulseAll(gate);
         }
@@ -74,6 +74,9 @@ internal sealed class PilotQueue : IDisposable
             }
         }
     }
+
+    /// <summary>Ticks that the n-th execution took; it must be done, and not the one so many places after it submitted.</summary>
+    public long Ticks(int n) => slots[n % slots.Length].Ticks;
 
     /// <summary>Waits until nothing is under way, whatever failed.</summary>
     public void Drain()
@@ -137,6 +140,7 @@ internal sealed class PilotQueue : IDisposable
             lock (gate)
             {
                 BusyTicks += end - start;
+                slots[done % slots.Length].Ticks = end - start;
                 failure = error;
                 done++;
                 Monitor.PulseAll(gate);

@@ -14,6 +14,9 @@ internal sealed class PlanSet(int capacity) : IDisposable
     /// <summary>Number of plans.</summary>
     public int Count { get; private set; }
 
+    /// <summary>The last used plan; null when there is none.</summary>
+    public IAttentionPipeline? Newest => Count > 0 ? plans[0].Pipeline : null;
+
     /// <summary>The plan for a shape, which becomes the last used one; null when there is none.</summary>
     public IAttentionPipeline? Find(PlanShape shape)
     {

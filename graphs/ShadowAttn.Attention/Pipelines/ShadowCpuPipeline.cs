@@ -129,16 +129,9 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             tile.HeadRows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
             tile.Rows = tile.HeadRows * Math.Min(headsPerTile, call.Group - firstHead);
             clock.At(worker, new WorkItem(part / parts, tile.Head, tile.FirstQuery, tile.HeadRows));
-            if (dense is not null && dense.Count(tile) is > 0 and var rows)
+            if (dense is not null && !dense.Take(worker, ref tile, s, ref local))
             {
-                dense.Attend(worker, tile, rows, s, ref local);
-                tile.FirstQuery += rows;
-                tile.Rows -= rows;
-                tile.HeadRows -= rows;
-                if (tile.Rows == 0)
-                {
-                    continue;
-                }
+                continue;
             }
 
             if (stage.NeedsScores(tile))

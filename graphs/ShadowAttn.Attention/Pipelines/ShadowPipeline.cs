@@ -7,41 +7,41 @@ using ShadowAttn.Memory;
 namespace ShadowAttn.Attention;
 
 /// <summary>
-/// Shadow attention as a two-stage pipeline: while the QNN backend scores the next block of queries (or the next KV head), the CPU's workers
-/// select and attend this one. A unit of work is a KV head and a block of queries, the heads of its group stacked as rows.
+/// Shadow attention as a two-stage pipeline: while the QNN backend scores the next units, the CPU's workers select and attend this one. A unit of work is a
+/// block of queries of one or a few KV heads, the heads of a group stacked as rows. Units whose rows all are computed densely need no scores: the CPU
+/// does them while it waits for the first ones.
 /// </summary>
 internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
 {
-    private const int Slots = 2;
-
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
     private readonly KeyPreparation? keys;
     private readonly TailSlopes? slopes;
+    private readonly CrossoverRule? rule;
+    private readonly DenseRows? dense;
     private readonly bool certified;
     private readonly TileStage stage;
+    private readonly PilotStage pilot;
     private readonly PilotQueue queue;
     private readonly PilotScales? scales;
-    private readonly Unit[] units;
+    private readonly UnitSchedule schedule;
+    private readonly int[] scored;
     private readonly int blockQueries;
     private readonly OwnedResources owned = new();
     private readonly PilotMemory memory = new();
     private readonly string memoryDescription;
-    private readonly Dictionary<KvCache, PilotBinding[]> cacheBindings = [];
     private readonly int[] rungs;
     private readonly Predicate<int> fits;
-    private PilotBinding[] bindings;
     private int rung;
-    private readonly UnmanagedBuffer[] q8;
-    private readonly UnmanagedBuffer[] rowScales;
-    private readonly UnmanagedBuffer[] scores;
     private readonly WorkerScratch[] scratch;
     private readonly TileCounters[] counters;
-    private readonly PilotBucketUse[][] buckets;
     private readonly QuantizeKernel quantize = Quantize.Kernels.Best.Kernel;
     private readonly float sigma0;
-    private int current;
+    private int scoredCount;
+    private PilotUnit current;
+    private int currentUnit;
+    private int currentSlot;
     private bool quantizing;
     private int nextItem;
     private long exposedTicks;
@@ -55,42 +55,43 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         fits = keyCount => keyCount >= call.Keys;
         bool tail = options.Tail != TailCompensation.None;
         scales = options.Buckets == PilotBuckets.Paper ? PilotScales.Calibrate(call) : null;
+        rule = scales is null ? CrossoverRule.Of(options) : null;
         sigma0 = UniversalPilot.Sigma0(call.Dim);
         int capacity = call.Cache?.Capacity ?? call.Keys;
         PilotShape shape = new(call.Heads, call.KvHeads, call.Queries, capacity, call.Dim, call.Causal && call.Cache is null);
         blockQueries = shape.BlockQueries;
-        int rows = shape.Rows;
-        int paddedKeys = shape.PaddedKeys;
         rungs = call.Cache is null ? [0] : Rungs(capacity);
-        units = Plan(shape, graphs);
-        buckets = [.. rungs.Select((_, rung) => Uses(units, rung))];
         counters = new TileCounters[pool.Threads];
         try
         {
-            q8 = owned.Own(Slots, _ => memory.Allocate((long)rows * call.Dim));
-            scores = owned.Own(Slots, _ => memory.Allocate((long)rows * paddedKeys));
-            rowScales = owned.Own(Slots, _ => UnmanagedBuffer.Allocate((long)rows * sizeof(float)));
+            // What is registered with the backend must outlive its registration: resources go in reverse order.
+            UnmanagedBuffer[] k8 = call.Cache is null ? owned.Own(call.KvHeads, _ => memory.Allocate((long)shape.PaddedKeys * call.Dim)) : [];
+            pilot = owned.Own(new PilotStage(call, shape, scales, rungs, graphs, memory, options.HeadsPerGraph));
             if (call.Cache is null)
             {
-                UnmanagedBuffer[] k8 = owned.Own(call.KvHeads, _ => memory.Allocate((long)paddedKeys * call.Dim));
                 keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: scales is null, valueSums: tail, pack: false, residuals: certified));
-                bindings = owned.Own(units.Length, i => Bind(i, k8[units[i].KvHead]));
+                pilot.UseKeys(k8);
             }
             else
             {
-                bindings = BindCache(call.Cache);
+                pilot.UseKeys(call.Cache);
             }
 
+            schedule = new UnitSchedule(options.Schedule, pilot.Units.Length);
+            scored = new int[pilot.Units.Length];
             memoryDescription = memory.Description;
+            dense = rule is not null && QueryBlock.HeadsPerTile(call.Queries, call.Group, call.KvHeads, pool.Threads) == 1
+                ? owned.Own(new DenseRows(call, pool, clock, rule, capacity))
+                : null;
             slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
             stage = new TileStage(call, new RowSelector(new HeadKeep(options), options.Tail, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);
             scratch = owned.Own(
-                pool.Threads, _ => new WorkerScratch(capacity, call.Dim, QueryBlock.TileRows, scores: false, dense: null, slopes is not null, options.ExactTopK != ExactTopK.None));
-            queue = owned.Own(new PilotQueue(Slots));
+                pool.Threads, _ => new WorkerScratch(capacity, call.Dim, QueryBlock.TileRows, scores: false, dense?.Kernel, slopes is not null, options.ExactTopK != ExactTopK.None));
+            queue = owned.Own(new PilotQueue(pilot.Slots));
         }
         catch
         {
-            Dispose();
+            owned.Dispose();
             throw;
         }
     }
@@ -103,41 +104,38 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     {
         Array.Clear(counters);
         exposedTicks = 0;
+        call.Crossover = rule;
         queue.Restart(Profile, clock.Recorder);
         if (keys is not null)
         {
             call.Tables = keys;
             scales?.Key.CopyTo(new Span<float>(keys.KeyScale, call.KvHeads));
+        }
+        else
+        {
+            pilot.UseKeys(call.Cache!);
+            rung = Array.FindLastIndex(rungs, fits);
+        }
+
+        if (keys is not null && !call.KeepsAll())
+        {
             long start = StageClock.Now;
             keys.Run();
             clock.Staged("keys", start, WorkItem.None);
         }
-        else
-        {
-            bindings = cacheBindings.TryGetValue(call.Cache!, out PilotBinding[]? bound) ? bound : BindCache(call.Cache!);
-            rung = Array.FindLastIndex(rungs, fits);
-        }
 
         try
         {
-            Submit(0);
-            long start = StageClock.Now;
-            slopes?.Run();
-            clock.Staged("tail", start, WorkItem.None);
-            for (int unit = 0; unit < units.Length && !call.Cancelled; unit++)
-            {
-                if (unit + 1 < units.Length)
-                {
-                    Submit(unit + 1);
-                }
-
-                Await(unit);
-                Start(unit, forQuantizing: false);
-            }
+            RunUnits();
         }
         finally
         {
             queue.Drain();
+        }
+
+        if (!call.Cancelled)
+        {
+            schedule.End();
         }
     }
 
@@ -163,8 +161,15 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         }
 
         report.ExposedEstimateMilliseconds = exposedTicks * 1000.0 / Stopwatch.Frequency;
-        report.Buckets = buckets[rung];
+        report.Buckets = pilot.BucketsOf(rung);
+        report.HeadsPerGraph = pilot.HeadsPerGraph;
         report.PilotMemory = memoryDescription;
+        if (dense is not null)
+        {
+            report.Add("pack", "cpu", clock.Milliseconds(Stage.Pack));
+            report.Add("dense", "cpu", clock.Milliseconds(Stage.Dense));
+        }
+
         report.Add("quantize", "cpu", clock.Milliseconds(Stage.Quantize));
         report.Add("pilot", "npu", queue.BusyTicks * 1000.0 / Stopwatch.Frequency);
         report.Add("select", "cpu", clock.Milliseconds(Stage.Select));
@@ -177,26 +182,19 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         report.Add("gather", "cpu", clock.Milliseconds(Stage.Gather));
     }
 
-    /// <inheritdoc/>
-    public void Forget(KvCache cache)
+    /// <summary>What the units took on the two stages, in milliseconds.</summary>
+    public PipelineTimes StageTimes()
     {
-        if (cacheBindings.Remove(cache, out PilotBinding[]? bound))
-        {
-            Array.ForEach(bound, b => b.Dispose());
-        }
+        const double PerMs = 1000.0;
+        return new PipelineTimes(
+            pilot.Slots, [.. schedule.Times.ToArray().Select(t => new StageTimes(t.Npu * PerMs / Stopwatch.Frequency, t.Cpu * PerMs / Stopwatch.Frequency))]);
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (PilotBinding[] bound in cacheBindings.Values)
-        {
-            Array.ForEach(bound, b => b.Dispose());
-        }
+    public void Forget(KvCache cache) => pilot.Forget(cache);
 
-        cacheBindings.Clear();
-        owned.Dispose();
-    }
+    /// <inheritdoc/>
+    public void Dispose() => owned.Dispose();
 
     /// <summary>
     /// The key buckets of a cache's graphs: of its capacity, half, a quarter and an eighth of it, so that a cache which is mostly empty does not cost
@@ -205,114 +203,112 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private static int[] Rungs(int capacity) =>
         [.. Enumerable.Range(0, 4).Select(i => ShapeBuckets.Keys(Math.Max(capacity >> i, 1))).Distinct()];
 
-    private static PilotBucketUse[] Uses(Unit[] units, int rung) =>
-    [
-        .. units.GroupBy(u => u.Graphs[rung].Spec).Select(g => new PilotBucketUse(
-            g.Key.Rows, g.Key.Keys, g.Key.QueryScale, g.Key.KeyScale, g.Key.OutputScale, g.Count())),
-    ];
-
-    private Unit[] Plan(PilotShape shape, PilotGraphSet graphs)
+    /// <summary>As many units as there are slots are on the NPU or wait for the CPU; the next one is quantised as soon as a slot is free.</summary>
+    private void RunUnits()
     {
-        int blocks = shape.Blocks;
-        var specs = new PilotGraphSpec[call.KvHeads * blocks * rungs.Length];
-        for (int i = 0; i < specs.Length; i++)
+        schedule.Begin(call.Progress.IsWatched);
+        scoredCount = 0;
+        foreach (int unit in schedule.Order)
         {
-            int unit = i / rungs.Length;
-            specs[i] = Spec(shape, unit / blocks, unit % blocks);
-            specs[i] = rungs[i % rungs.Length] > 0 ? specs[i] with { Keys = rungs[i % rungs.Length] } : specs[i];
-        }
-
-        PilotGraph[] composed = graphs.Get(specs);
-        return
-        [
-            .. composed.Chunk(rungs.Length).Select((ofUnit, i) =>
+            if (NeedsScores(pilot.Units[unit]))
             {
-                int first = i % blocks * blockQueries;
-                return new Unit(i / blocks, first, Math.Min(blockQueries, call.Queries - first), ofUnit);
-            }),
-        ];
-    }
-
-    private PilotBinding Bind(int index, UnmanagedBuffer k8)
-    {
-        int unit = index / rungs.Length;
-        return units[unit].Graphs[index % rungs.Length].Bind(memory, q8[unit % Slots], k8, scores[unit % Slots]);
-    }
-
-    /// <summary>Binds the graphs to a cache's keys; once per cache.</summary>
-    private PilotBinding[] BindCache(KvCache cache)
-    {
-        List<PilotBinding> bound = [];
-        try
-        {
-            for (int i = 0; i < units.Length * rungs.Length; i++)
-            {
-                bound.Add(Bind(i, cache.Tables.K8Buffer(units[i / rungs.Length].KvHead)));
+                scored[scoredCount++] = unit;
             }
         }
-        catch
+
+        int submitted = 0;
+        SubmitUpTo(ref submitted, 1);
+        long start = StageClock.Now;
+        dense?.Prepare();
+        slopes?.Run();
+        clock.Staged("tail", start, WorkItem.None);
+        SubmitUpTo(ref submitted, pilot.Slots);
+        for (int unit = 0; unit < pilot.Units.Length && !call.Cancelled; unit++)
         {
-            bound.ForEach(b => b.Dispose());
-            throw;
+            if (!NeedsScores(pilot.Units[unit]))
+            {
+                Start(unit, slot: 0, forQuantizing: false);
+            }
         }
 
-        PilotBinding[] result = [.. bound];
-        cacheBindings.Add(cache, result);
-        return result;
+        for (int place = 0; place < scoredCount && !call.Cancelled; place++)
+        {
+            SubmitUpTo(ref submitted, place + pilot.Slots);
+            int unit = scored[place];
+            long waiting = StageClock.Now;
+            queue.Wait(place + 1);
+            long attending = clock.Staged("wait", waiting, pilot.Units[unit].Item);
+            exposedTicks += attending - waiting;
+            long npuTicks = queue.Ticks(place);
+            Start(unit, place % pilot.Slots, forQuantizing: false);
+            schedule.Took(unit, npuTicks, StageClock.Now - attending);
+        }
     }
 
-    private PilotGraphSpec Spec(PilotShape shape, int kvHead, int block) => scales is { } paper
-        ? new PilotGraphSpec(shape.Rows, shape.KeysOfBlock(block), call.Dim, paper.Query[kvHead], paper.Key[kvHead], paper.Output[kvHead])
-        : shape.UniversalSpec(block);
-
-    private void Submit(int unit)
+    private bool NeedsScores(in PilotUnit unit)
     {
-        Start(unit, forQuantizing: true);
-        queue.Submit(bindings[(unit * rungs.Length) + rung], units[unit].Item);
+        int last = unit.FirstQuery + unit.Queries - 1;
+        for (int head = unit.KvHead * call.Group; head < (unit.KvHead + unit.KvHeads) * call.Group; head++)
+        {
+            if (!call.KeepsAll(head, last))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
-    /// <summary>Waits for a unit's scores.</summary>
-    private void Await(int unit)
+    private void SubmitUpTo(ref int submitted, int count)
+    {
+        for (; submitted < Math.Min(count, scoredCount) && !call.Cancelled; submitted++)
+        {
+            int unit = scored[submitted];
+            int slot = submitted % pilot.Slots;
+            Start(unit, slot, forQuantizing: true);
+            queue.Submit(pilot.Bound(unit, slot, rung), pilot.Units[unit].Item);
+        }
+    }
+
+    private void Start(int unit, int slot, bool forQuantizing)
     {
         long start = StageClock.Now;
-        queue.Wait(unit + 1);
-        exposedTicks += clock.Staged("wait", start, units[unit].Item) - start;
-    }
-
-    private void Start(int unit, bool forQuantizing)
-    {
-        long start = StageClock.Now;
-        current = unit;
+        current = pilot.Units[unit];
+        currentUnit = unit;
+        currentSlot = slot;
         quantizing = forQuantizing;
         nextItem = 0;
         pool.Run(this);
-        clock.Staged(forQuantizing ? "quantize" : "attend", start, units[unit].Item);
+        clock.Staged(forQuantizing ? "quantize" : "attend", start, current.Item);
     }
 
     private void QuantizeQueries(int worker)
     {
         long time = StageClock.Now;
-        Unit u = units[current];
-        int slot = current % Slots;
+        PilotUnit u = current;
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        int items = u.KvHeads * call.Group * tiles;
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
-            int head = item / tiles;
+            int inUnit = item / (call.Group * tiles);
+            int kvHead = u.KvHead + inUnit;
+            int inGroup = item / tiles % call.Group;
             int first = item % tiles * QueryBlock.TileRows;
             int rows = Math.Min(QueryBlock.TileRows, u.Queries - first);
-            nint row = ((nint)head * blockQueries) + first;
-            sbyte* destination = (sbyte*)q8[slot].Pointer + (row * call.Dim);
-            float* scale = (float*)rowScales[slot].Pointer + row;
-            float* query = call.Query((u.KvHead * call.Group) + head, u.FirstQuery + first);
-            clock.At(worker, new WorkItem(u.KvHead, (u.KvHead * call.Group) + head, u.FirstQuery + first, rows));
+            nint row = ((nint)inGroup * blockQueries) + first;
+            sbyte* destination = pilot.Q8(currentSlot, inUnit) + (row * call.Dim);
+            float* scale = pilot.RowScales(currentSlot, inUnit) + row;
+            int head = (kvHead * call.Group) + inGroup;
+            float* query = call.Query(head, u.FirstQuery + first);
+            clock.At(worker, new WorkItem(kvHead, head, u.FirstQuery + first, rows));
             if (scales is { } paper)
             {
-                new Span<float>(scale, rows).Fill(paper.Query[u.KvHead]);
-                quantize.Keys(query, call.QRowStride, rows, call.Dim, null, 1 / paper.Query[u.KvHead], destination, call.Dim, null);
+                new Span<float>(scale, rows).Fill(paper.Query[kvHead]);
+                quantize.Keys(query, call.QRowStride, rows, call.Dim, null, 1 / paper.Query[kvHead], destination, call.Dim, null);
             }
             else
             {
-                float* power = call.Tables.Power + ((nint)u.KvHead * call.Dim);
+                float* power = call.Tables.Power + ((nint)kvHead * call.Dim);
                 quantize.Queries(query, call.QRowStride, rows, call.Dim, power, sigma0, destination, call.Dim, scale);
             }
 
@@ -322,33 +318,32 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
 
     private void Attend(int worker)
     {
-        Unit u = units[current];
-        int slot = current % Slots;
-        PilotGraphSpec spec = u.Graphs[rung].Spec;
+        PilotUnit u = current;
+        PilotGraphSpec spec = pilot.SpecOf(currentUnit, rung);
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.Group * tiles && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        int perHead = u.KvHeads * call.Group;
+        for (int item = Interlocked.Increment(ref nextItem) - 1; item < perHead * tiles && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
         {
-            int head = item % call.Group;
-            int first = (tiles - 1 - (item / call.Group)) * QueryBlock.TileRows;
-            nint row = ((nint)head * blockQueries) + first;
+            int inUnit = item % perHead / call.Group;
+            int inGroup = item % call.Group;
+            int first = (tiles - 1 - (item / perHead)) * QueryBlock.TileRows;
+            nint row = ((nint)inGroup * blockQueries) + first;
             Tile tile = new()
             {
-                Head = (u.KvHead * call.Group) + head,
+                Head = ((u.KvHead + inUnit) * call.Group) + inGroup,
                 FirstQuery = u.FirstQuery + first,
                 Rows = Math.Min(QueryBlock.TileRows, u.Queries - first),
-                Scores = (sbyte*)scores[slot].Pointer + (row * spec.Keys),
+                Scores = pilot.Scores(currentSlot, inUnit) + (row * spec.Keys),
                 ScoreStride = spec.Keys,
-                Q8 = (sbyte*)q8[slot].Pointer + (row * call.Dim),
-                RowScales = (float*)rowScales[slot].Pointer + row,
+                Q8 = pilot.Q8(currentSlot, inUnit) + (row * call.Dim),
+                RowScales = pilot.RowScales(currentSlot, inUnit) + row,
                 ScoreUnit = spec.OutputScale / (spec.QueryScale * spec.KeyScale),
             };
-            clock.At(worker, new WorkItem(u.KvHead, tile.Head, tile.FirstQuery, tile.Rows));
-            stage.Process(worker, tile, scratch[worker], ref counters[worker]);
+            clock.At(worker, new WorkItem(u.KvHead + inUnit, tile.Head, tile.FirstQuery, tile.Rows));
+            if (dense is null || dense.Take(worker, ref tile, scratch[worker], ref counters[worker]))
+            {
+                stage.Process(worker, tile, scratch[worker], ref counters[worker]);
+            }
         }
-    }
-
-    private readonly record struct Unit(int KvHead, int FirstQuery, int Queries, PilotGraph[] Graphs)
-    {
-        public WorkItem Item => WorkItem.Queries(KvHead, FirstQuery, Queries);
     }
 }

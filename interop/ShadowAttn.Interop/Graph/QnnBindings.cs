@@ -60,6 +60,23 @@ public sealed unsafe class QnnBindings : IDisposable
     /// <inheritdoc cref="BindInput(int, QnnMemory)"/>
     public void BindOutput(int index, QnnMemory memory) => Bind(_outputs, _nativeOutputs, _outputMemory, index, "output", memory);
 
+    /// <summary>Lets go of what is bound to an input; it must be bound again before the next execution.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such input.</exception>
+    /// <exception cref="ObjectDisposedException">The bindings were disposed.</exception>
+    public void ReleaseInput(int index)
+    {
+        Check(_inputs, index, "input", nuint.MaxValue);
+        using var hold = new HandleHold(_arena);
+        Release(ref _inputMemory[index]);
+        Qnn_TensorV1_t* target = &_nativeInputs[index].Anonymous.v1;
+        if (!IsUnbound(target))
+        {
+            _unbound++;
+        }
+        target->memType = Qnn_TensorMemType_t.QNN_TENSORMEMTYPE_RAW;
+        target->clientBuf = default;
+    }
+
     /// <summary>Runs the graph once and returns when its outputs are written.</summary>
     /// <param name="profile">Gets the events of this execution; may be null.</param>
     /// <exception cref="InvalidOperationException">An input or output is not bound.</exception>

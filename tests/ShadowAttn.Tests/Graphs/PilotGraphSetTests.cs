@@ -1,4 +1,5 @@
 using ShadowAttn.Graphs;
+using ShadowAttn.Interop;
 using ShadowAttn.Memory;
 using ShadowAttn.Tests.Interop.Htp;
 using Xunit;
@@ -51,7 +52,9 @@ public sealed class PilotGraphSetTests(HtpSimulator simulator)
         var random = new Random(3);
         random.NextBytes(q8.AsSpan<byte>());
         random.NextBytes(k8.AsSpan<byte>());
-        using PilotBinding binding = graphs[0].Bind(memory, q8, k8, scores);
+        using PilotBinding binding = graphs[0].Bind(memory, [q8], [scores]);
+        using QnnMemory keys = graphs[0].RegisterKeys(memory, k8);
+        binding.BindKeys(0, keys);
         binding.Execute();
         return scores.AsSpan<sbyte>().ToArray();
     }
