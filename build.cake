@@ -12,7 +12,9 @@
 //   native-library       the operator as a shared library with a C interface, artifacts/native/RID/libshadowattn.so and its headers; --rid=linux-arm64
 //                        cross compiles on x64. win-x64, win-arm64 and osx-arm64 are built on machines of their own system, linux-bionic-arm64
 //                        (Android) with ANDROID_NDK_ROOT; these four are not verified here
-//   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages
+//   command              the shadowattn command compiled ahead of time, artifacts/command/RID/shadowattn; --rid as above
+//   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages, or in --output=FOLDER; ShadowAttn.Native
+//                        too, with the libshadowattn of every platform that artifacts/native has
 //   regenerate-bindings  Generated/ and its layout tests anew from interop/ShadowAttn.Interop/include; needs the network.
 //                        With QNN_SDK_ROOT or --sdk=FOLDER: from that SDK's headers, for comparison, into artifacts/bindings
 
@@ -138,15 +140,38 @@ Task("native-library")
     CopyFiles("native/ShadowAttn.Native/include/*", output + "/include");
 });
 
+Task("command")
+    .Does(() =>
+{
+    string rid = Argument("rid", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier);
+    Run("dotnet", new ProcessArgumentBuilder()
+        .Append("publish").Append("bench/ShadowAttn.Cli").Append("-c").Append("Release").Append("-r").Append(rid).Append("-p:PublishAot=true")
+        .Append("-o").Append("artifacts/command/" + rid));
+});
+
 Task("pack")
     .Does(() =>
 {
-    CleanDirectory("artifacts/packages");
-    DotNetPack(Solution, new DotNetPackSettings { Configuration = configuration, OutputDirectory = "artifacts/packages" });
-    foreach (FilePath package in GetFiles("artifacts/packages/*.nupkg"))
+    DirectoryPath packages = MakeAbsolute(Directory(Argument("output", "artifacts/packages")));
+    EnsureDirectoryExists(packages);
+    DeleteFiles($"{packages}/*.nupkg");
+    DeleteFiles($"{packages}/*.snupkg");
+    var settings = new DotNetPackSettings { Configuration = configuration, OutputDirectory = packages };
+    DotNetPack(Solution, settings);
+    FilePath[] libraries = [.. GetFiles("artifacts/native/*/libshadowattn.*")];
+    if (libraries.Length > 0)
+    {
+        DotNetPack("native/ShadowAttn.Native.Package", settings);
+    }
+
+    foreach (FilePath package in GetFiles($"{packages}/*.nupkg"))
     {
         Information(package.GetFilename().FullPath);
     }
+
+    Information(libraries.Length == 0
+        ? "without ShadowAttn.Native: artifacts/native has no library"
+        : "ShadowAttn.Native has " + string.Join(", ", libraries.Select(l => l.GetDirectory().GetDirectoryName())));
 });
 
 Task("regenerate-bindings")
