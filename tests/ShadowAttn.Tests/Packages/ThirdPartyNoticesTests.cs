@@ -27,6 +27,6 @@ public sealed class ThirdPartyNoticesTests
                 .Where(l => l.Value.GetProperty("type").GetString() == "package").Select(l => l.Name.Split('/')[0]),
         ];
         Assert.InRange(packages.Length, 10, int.MaxValue);
-        Assert.Empty(packages.Where(p => !named.Any(n => p == n || p.StartsWith(n + '.', StringComparison.Ordinal))));
+        Assert.All(packages, p => Assert.Contains(named, n => p == n || p.StartsWith(n + '.', StringComparison.Ordinal)));
     }
 }
