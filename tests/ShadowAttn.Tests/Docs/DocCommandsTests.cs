@@ -16,7 +16,7 @@ public sealed class DocCommandsTests
     private static readonly Command[] Benchmarks =
     [
         AccuracyCommand.Create(), AttentionPeersCommand.Create(), CacheCommand.Create(), CrossoverCommand.Create(), LanguageModelsCommand.Create(),
-        SuitesCommand.Create(), TailsCommand.Create(),
+        RepeatCommand.Create(), SuitesCommand.Create(), TailsCommand.Create(),
     ];
 
     public static TheoryData<string> Pages => [.. DocPages.All];

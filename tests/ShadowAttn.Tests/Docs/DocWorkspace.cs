@@ -28,7 +28,7 @@ internal sealed class DocWorkspace : IDisposable
         }
 
         byte[] trace = File.ReadAllBytes(Path.Combine(root, "bench", "data", "small.safetensors"));
-        foreach (string name in new[] { "TRACE", "TRACE.safetensors" })
+        foreach (string name in new[] { "TRACE", "TRACE.safetensors", "32.safetensors" })
         {
             folder.Write(name, trace);
         }
@@ -51,6 +51,8 @@ internal sealed class DocWorkspace : IDisposable
             small.AddRange(
                 option == "--tokens" ? ["96"]
                 : option == "--layers" ? ["0,1"]
+                : option == "--repeat" ? ["2"]
+                : word == "PATH" ? [HasBackend ? HtpSimulator.LibraryPath! : "soft"]
                 : word == "libQnnHtp.so" && HasBackend ? [HtpSimulator.LibraryPath!]
                 : word.Contains('*', StringComparison.Ordinal) ? Directory.GetFiles(Path.GetDirectoryName(word)!, Path.GetFileName(word)).Order()
                 : [word]);

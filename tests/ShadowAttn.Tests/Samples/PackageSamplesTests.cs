@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using System.Numerics;
 using ShadowAttn.Attention;
 using ShadowAttn.Graphs;
 using ShadowAttn.Interop;
+using ShadowAttn.Memory;
 using ShadowAttn.SoftHtp;
 using ShadowAttn.Tests.Attention;
 using Xunit;
@@ -53,17 +55,22 @@ public sealed class PackageSamplesTests
     }
 
     [Fact]
-    public void TheSecondExecutionIsAborted() => PackageSamples.SoftHtp(backend =>
+    public unsafe void TheSecondExecutionIsAborted() => PackageSamples.SoftHtp(backend =>
     {
         using QnnContext context = backend.CreateContext();
-        using PilotGraph graph = PilotGraph.Compose(context, PilotGraphSpec.Universal(rows: 8, keys: 64, dim: 64, shift: 6));
-        using var q8 = ShadowAttn.Memory.UnmanagedBuffer.Allocate(8 * 64);
-        using var k8 = ShadowAttn.Memory.UnmanagedBuffer.Allocate(64 * 64);
-        using var scores = ShadowAttn.Memory.UnmanagedBuffer.Allocate(8 * 64);
-        using PilotBinding binding = graph.Bind(new PilotMemory(), q8, k8, scores);
-        long start = System.Diagnostics.Stopwatch.GetTimestamp();
-        binding.Execute();
-        Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalMilliseconds >= 0.2);
-        Assert.Equal(6031ul, Assert.Throws<QnnCallException>(() => binding.Execute()).Status.Code);
+        using QnnGraphBuilder builder = context.CreateGraph("twice");
+        QnnTensor a = builder.Input("a", QnnDataType.SFixed8, [1, 1, 8, 64], QnnEncoding.ScaleOffset(1, 0));
+        QnnTensor b = builder.Input("b", QnnDataType.SFixed8, [1, 1, 64, 64], QnnEncoding.ScaleOffset(1, 0));
+        QnnTensor c = builder.Output("c", QnnDataType.SFixed8, [1, 1, 8, 64], QnnEncoding.ScaleOffset(64, 0));
+        builder.MatMul(a, b, c, transposeIn1: true);
+        using QnnGraph graph = builder.FinalizeGraph();
+        using UnmanagedBuffer left = UnmanagedBuffer.Allocate(8 * 64), right = UnmanagedBuffer.Allocate(64 * 64), product = UnmanagedBuffer.Allocate(8 * 64);
+        graph.BindInput(0, left.Pointer, (nuint)left.ByteLength);
+        graph.BindInput(1, right.Pointer, (nuint)right.ByteLength);
+        graph.BindOutput(0, product.Pointer, (nuint)product.ByteLength);
+        long start = Stopwatch.GetTimestamp();
+        graph.Execute();
+        Assert.True(Stopwatch.GetElapsedTime(start).TotalMilliseconds >= 0.2);
+        Assert.Equal(6031ul, Assert.Throws<QnnCallException>(() => graph.Execute()).Status.Code);
     });
 }
