@@ -213,7 +213,7 @@ public sealed unsafe class KvCache : IDisposable
         private KvView k;
         private KvView v;
         private int first;
-        private int nextItem;
+        private WorkCounter work;
         private volatile bool changed;
 
         /// <summary>Whether keys or values that were there before have changed.</summary>
@@ -224,13 +224,13 @@ public sealed unsafe class KvCache : IDisposable
             k = newKeys;
             v = newValues;
             first = at;
-            nextItem = 0;
+            work.Restart();
             changed = false;
         }
 
         public void Run(int worker)
         {
-            for (int item = Interlocked.Increment(ref nextItem) - 1; item < cache.KvHeads; item = Interlocked.Increment(ref nextItem) - 1)
+            for (int item = work.Next(); item < cache.KvHeads; item = work.Next())
             {
                 if (cache.AppendHead(worker, item, k, v, first))
                 {

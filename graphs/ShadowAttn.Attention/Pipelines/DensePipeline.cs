@@ -12,7 +12,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     private readonly WorkerScratch[] scratch;
     private readonly OwnedResources owned = new();
     private readonly PackedKeys? keys;
-    private int nextItem;
+    private WorkCounter work;
 
     public DensePipeline(AttentionCall call, WorkerPool pool, StageClock clock)
     {
@@ -38,7 +38,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
     public void Run()
     {
         keys?.Pack(call.Keys);
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 
@@ -67,7 +67,7 @@ internal sealed unsafe class DensePipeline : IAttentionPipeline, IWorkerJob
         int parts = QueryBlock.Count(call.Group, headsPerTile);
         int blocks = QueryBlock.Count(call.Queries, kernel.RowBlock);
         int items = call.KvHeads * parts * blocks;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
             int part = call.Progress.IsWatched ? item / blocks : item % (call.KvHeads * parts);
             int block = call.Progress.IsWatched ? item % blocks : item / (call.KvHeads * parts);

@@ -31,7 +31,7 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
     private readonly int columns;
     private readonly int panelCount;
     private bool packing;
-    private int nextItem;
+    private WorkCounter work;
 
     public FloatEstimatePipeline(AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock)
     {
@@ -85,7 +85,7 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
         long time = StageClock.Now;
         if (packing)
         {
-            for (int item = Next(); item < call.KvHeads * panelCount && !call.Cancelled; item = Next())
+            for (int item = work.Next(); item < call.KvHeads * panelCount && !call.Cancelled; item = work.Next())
             {
                 clock.At(worker, new WorkItem(item / panelCount, -1, 0, 0));
                 Pack(item / panelCount, item % panelCount, (float*)rows[worker].Pointer);
@@ -97,7 +97,7 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
 
         TileCounters local = default;
         int tiles = QueryBlock.Count(call.Queries, QueryBlock.TileRows);
-        for (int item = Next(); item < call.Heads * tiles && !call.Cancelled; item = Next())
+        for (int item = work.Next(); item < call.Heads * tiles && !call.Cancelled; item = work.Next())
         {
             int head = call.Progress.IsWatched ? item / tiles : item % call.Heads;
             int tileIndex = call.Progress.IsWatched ? item % tiles : item / call.Heads;
@@ -129,12 +129,10 @@ internal sealed unsafe class FloatEstimatePipeline : IAttentionPipeline, IWorker
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
 
-    private int Next() => Interlocked.Increment(ref nextItem) - 1;
-
     private void Start(bool pack)
     {
         packing = pack;
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 

@@ -32,7 +32,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
     private Step step;
     private int kvHead;
     private int block;
-    private int nextItem;
+    private WorkCounter work;
     private long npuTicks;
 
     public NpuInt8Pipeline(AttentionCall call, WorkerPool pool, StageClock clock, QnnBackend backend)
@@ -97,7 +97,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
         switch (step)
         {
             case Step.Keys:
-                for (int item = Next(); item < 2 * call.KvHeads && !call.Cancelled; item = Next())
+                for (int item = work.Next(); item < 2 * call.KvHeads && !call.Cancelled; item = work.Next())
                 {
                     clock.At(worker, WorkItem.Keys(item / 2, 0, call.Keys));
                     QuantizeKeys(item / 2, values: item % 2 == 1);
@@ -106,7 +106,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
 
                 break;
             case Step.Queries:
-                for (int head = Next(); head < call.Group && !call.Cancelled; head = Next())
+                for (int head = work.Next(); head < call.Group && !call.Cancelled; head = work.Next())
                 {
                     clock.At(worker, Item(head));
                     QuantizeQueries(head);
@@ -115,7 +115,7 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
 
                 break;
             default:
-                for (int head = Next(); head < call.Group && !call.Cancelled; head = Next())
+                for (int head = work.Next(); head < call.Group && !call.Cancelled; head = work.Next())
                 {
                     clock.At(worker, Item(head));
                     DequantizeOutput(head);
@@ -150,14 +150,12 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
     private void Start(Step next)
     {
         step = next;
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 
     private WorkItem Item(int head) =>
         new(kvHead, (kvHead * call.Group) + head, block * blockQueries, Math.Min(blockQueries, call.Queries - (block * blockQueries)));
-
-    private int Next() => Interlocked.Increment(ref nextItem) - 1;
 
     private void QuantizeKeys(int head, bool values)
     {

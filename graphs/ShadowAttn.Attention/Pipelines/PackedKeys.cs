@@ -16,7 +16,7 @@ internal sealed unsafe class PackedKeys : IWorkerJob, IDisposable
     private readonly UnmanagedBuffer packed;
     private readonly nint stride;
     private int keys;
-    private int nextItem;
+    private WorkCounter work;
 
     /// <param name="call">The call's tensors.</param>
     /// <param name="pool">The workers.</param>
@@ -41,7 +41,7 @@ internal sealed unsafe class PackedKeys : IWorkerJob, IDisposable
     public void Pack(int count)
     {
         keys = count;
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 
@@ -50,7 +50,7 @@ internal sealed unsafe class PackedKeys : IWorkerJob, IDisposable
     {
         long time = StageClock.Now;
         int chunks = QueryBlock.Count(keys, Chunk);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < call.KvHeads * chunks && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < call.KvHeads * chunks && !call.Cancelled; item = work.Next())
         {
             int kvHead = item / chunks;
             int first = item % chunks * Chunk;

@@ -28,7 +28,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     private readonly int headsPerTile;
     private readonly int shift;
     private readonly float sigma0;
-    private int nextItem;
+    private WorkCounter work;
 
     /// <param name="call">The call's tensors.</param>
     /// <param name="options">Knobs.</param>
@@ -98,7 +98,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
 
         dense?.Prepare();
         slopes?.Run();
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 
@@ -110,7 +110,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         int tiles = QueryBlock.Count(call.Queries, QueryBlock.TileRows);
         int parts = QueryBlock.Count(call.Group, headsPerTile);
         int items = call.KvHeads * parts * tiles;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
             // Somebody who waits for heads gets them one after the other; else long rows come first.
             int part = call.Progress.IsWatched ? item / tiles : item % (call.KvHeads * parts);

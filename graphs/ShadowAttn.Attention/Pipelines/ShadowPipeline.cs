@@ -43,7 +43,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
     private int currentUnit;
     private int currentSlot;
     private bool quantizing;
-    private int nextItem;
+    private WorkCounter work;
     private long exposedTicks;
 
     public ShadowPipeline(AttentionCall call, AttentionOptions options, WorkerPool pool, StageClock clock, PilotGraphSet graphs)
@@ -277,7 +277,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         currentUnit = unit;
         currentSlot = slot;
         quantizing = forQuantizing;
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
         clock.Staged(forQuantizing ? "quantize" : "attend", start, current.Item);
     }
@@ -288,7 +288,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         PilotUnit u = current;
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
         int items = u.KvHeads * call.Group * tiles;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
             int inUnit = item / (call.Group * tiles);
             int kvHead = u.KvHead + inUnit;
@@ -322,7 +322,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
         PilotGraphSpec spec = pilot.SpecOf(currentUnit, rung);
         int tiles = QueryBlock.Count(u.Queries, QueryBlock.TileRows);
         int perHead = u.KvHeads * call.Group;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < perHead * tiles && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < perHead * tiles && !call.Cancelled; item = work.Next())
         {
             int inUnit = item % perHead / call.Group;
             int inGroup = item % call.Group;

@@ -29,7 +29,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
     private bool fromCache;
     private readonly int ranges;
     private bool adding;
-    private int nextItem;
+    private WorkCounter work;
 
     /// <param name="call">The call's tensors.</param>
     /// <param name="pool">The workers.</param>
@@ -88,7 +88,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
         long start = StageClock.Now;
         float* block = (float*)blocks[worker].Pointer;
         int items = call.KvHeads * ranges * (adding ? count : 1);
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
             int range = item % ranges;
             int rest = item / ranges;
@@ -120,7 +120,7 @@ internal sealed unsafe class TailSlopes : IWorkerJob, IDisposable
     private void Start(bool add)
     {
         adding = add;
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 

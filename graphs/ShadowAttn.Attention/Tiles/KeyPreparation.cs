@@ -34,7 +34,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     private readonly UnmanagedBuffer packedKeys;
     private readonly UnmanagedBuffer widened;
     private Phase phase;
-    private int nextItem;
+    private WorkCounter work;
 
     /// <param name="call">The call's tensors.</param>
     /// <param name="pool">The workers.</param>
@@ -129,7 +129,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     {
         long start = StageClock.Now;
         int items = call.KvHeads * chunks;
-        for (int item = Interlocked.Increment(ref nextItem) - 1; item < items && !call.Cancelled; item = Interlocked.Increment(ref nextItem) - 1)
+        for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
             int first = item % chunks * Chunk;
             clock.At(worker, WorkItem.Keys(item / chunks, first, Math.Min(Chunk, call.Keys - first)));
@@ -152,7 +152,7 @@ internal sealed unsafe class KeyPreparation : KeyTables, IWorkerJob, IDisposable
     private void RunPhase(Phase next)
     {
         phase = next;
-        nextItem = 0;
+        work.Restart();
         pool.Run(this);
     }
 
