@@ -16,6 +16,9 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
     /// <summary>Counts that neighbouring keys go to in turn: adding to one that was just written waits for the write.</summary>
     public const int Counts = 4;
 
+    /// <summary>Levels whose sums are known, so that they can be taken at once.</summary>
+    public const int Block = 16;
+
     private const int Saturated = 127;
     private const int Lowest = -128;
 
@@ -39,7 +42,10 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
         int highest = saturated == row.Seen ? Lowest - 1 : new ReadOnlySpan<int>(counts, Saturated - Lowest).LastIndexOfAnyExcept(0) + Lowest;
         float top = saturated > 0 ? Logit(scratch.Sort[saturated - 1]) : ExactTop(row, highest, counts[highest - Lowest], scratch);
         Weigh(row, top, weights);
-        double total = Total(counts, weights);
+        counts[Saturated - Lowest] = 0;
+        float* blockMasses = stackalloc float[Levels / Block];
+        int* blockCounts = stackalloc int[Levels / Block];
+        double total = SumBlocks(counts, weights, blockMasses, blockCounts);
         for (int i = 0; i < saturated; i++)
         {
             total += Math.Exp(Logit(scratch.Sort[i]) - top);
@@ -51,9 +57,23 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
         int kept = 0;
         int keptSaturated = 0;
         int keptLevels = 0;
-        int level = highest;
+        int level = Saturated;
         while (kept < floor || mass < target)
         {
+            int index = level - Lowest;
+            if (index >= 0 && (index & (Block - 1)) == Block - 1 && keptSaturated == saturated)
+            {
+                int block = index / Block;
+                if (kept + blockCounts[block] <= floor || mass + blockMasses[block] < target)
+                {
+                    mass += blockMasses[block];
+                    keptLevels += blockCounts[block];
+                    kept += blockCounts[block];
+                    level -= Block;
+                    continue;
+                }
+            }
+
             float next = level >= Lowest ? (level * row.Step) + row.Origin : float.NegativeInfinity;
             if (keptSaturated < saturated && Logit(scratch.Sort[saturated - 1 - keptSaturated]) >= next)
             {
@@ -68,9 +88,8 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
                 break;
             }
 
-            // Nearly all levels are taken whole, and without a division.
-            double weight = weights[level - Lowest];
-            int available = counts[level - Lowest];
+            double weight = weights[index];
+            int available = counts[index];
             double whole = available * weight;
             if (kept + available <= floor || mass + whole < target)
             {
@@ -145,7 +164,7 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
         }
     }
 
-    /// <summary>exp(estimate - top) of every level, 0 of the saturated one; an estimate above the largest exact logit counts as that.</summary>
+    /// <summary>exp(estimate - top) of every level; an estimate above the largest exact logit counts as that.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Weigh(in RowPilot row, float top, float* weights)
     {
@@ -157,20 +176,30 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
         }
 
         exp.Run(weights, weights, Levels);
-        weights[Saturated - Lowest] = 0;
     }
 
-    /// <summary>The mass of the levels below the saturated one.</summary>
+    /// <summary>The mass and the keys of each block of levels; returns all mass.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Total(int* counts, float* weights)
+    private static double SumBlocks(int* counts, float* weights, float* blockMasses, int* blockCounts)
     {
-        Vector<float> sum = Vector<float>.Zero;
-        for (int level = 0; level < Levels; level += Vector<float>.Count)
+        double total = 0;
+        for (int block = 0; block < Levels / Block; block++, counts += Block, weights += Block)
         {
-            sum = Vector.FusedMultiplyAdd(Vector.ConvertToSingle(Vector.Load(counts + level)), Vector.Load(weights + level), sum);
+            Vector<float> mass = Vector<float>.Zero;
+            Vector<int> keys = Vector<int>.Zero;
+            for (int level = 0; level < Block; level += Vector<int>.Count)
+            {
+                Vector<int> count = Vector.Load(counts + level);
+                keys += count;
+                mass = Vector.FusedMultiplyAdd(Vector.ConvertToSingle(count), Vector.Load(weights + level), mass);
+            }
+
+            blockMasses[block] = Vector.Sum(mass);
+            blockCounts[block] = Vector.Sum(keys);
+            total += blockMasses[block];
         }
 
-        return Vector.Sum(sum);
+        return total;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
