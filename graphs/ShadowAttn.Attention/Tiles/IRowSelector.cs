@@ -6,6 +6,9 @@ internal unsafe interface IRowSelector
     /// <summary>Keys that share a float estimate.</summary>
     int KeysPerEstimate => 1;
 
+    /// <summary>Whether it reads <see cref="RowPilot.Origin"/>; an order of scores does without.</summary>
+    bool NeedsOrigin => true;
+
     /// <summary>Selects one row into <paramref name="mask"/>.</summary>
     /// <param name="row">The row.</param>
     /// <param name="outliers">Keys whose products are in larger steps; their scores are not any more.</param>

@@ -19,6 +19,9 @@ internal sealed unsafe class RowSelector(HeadKeep keep, TailCompensation tail, i
     private readonly TailMomentsKernel tailMoments = TailMoments.Kernels.Best.Kernel;
 
     /// <inheritdoc/>
+    public bool NeedsOrigin => tail != TailCompensation.None || byMass is not null;
+
+    /// <inheritdoc/>
     public RowChoice Select(
         in RowPilot row, ReadOnlySpan<KeyOutlier> outliers, WorkerScratch scratch, ulong* mask, ref int guess, ref int rescored)
     {

@@ -55,6 +55,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
     private readonly GatherAttentionKernel gather = GatherAttention.Kernels.Best.Kernel;
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
     private readonly BiasedAttention biased = new();
+    private readonly bool needsOrigin = selector.NeedsOrigin;
     private readonly DenseProductKernel product = DenseProduct.Kernels.Best.Kernel;
 
     /// <summary>Selects and attends; adds to <paramref name="counters"/>.</summary>
@@ -186,7 +187,10 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
             pilot.KeyNorms = keys.Norms(kvHead) is var norms && norms is not null ? norms + start : null;
             pilot.Step = tile.RowScales[row] * keys.KeyScale[kvHead] * tile.ScoreUnit * call.Scale;
             pilot.ProductsPerLogit = tile.ScoreUnit / pilot.Step;
-            pilot.Origin = VectorDot.Float(pilot.Query, keys.Mean + ((nint)kvHead * call.Dim), call.Dim) * call.Scale;
+            if (needsOrigin)
+            {
+                pilot.Origin = VectorDot.Float(pilot.Query, keys.Mean + ((nint)kvHead * call.Dim), call.Dim) * call.Scale;
+            }
         }
 
         return pilot;

@@ -18,7 +18,7 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
     public static void Scale(float* query, int dim, float factor, KvRows* keys, float* chunks)
     {
         float* scales = keys->Format == KvFormat.Q16 ? keys->Scales : null;
-        Vector512<float> all = Vector512.Create(factor);
+        Vector512<float> all = Vector512.Create(scales is null ? factor : factor * Q16LoadAvx512.Factor);
         if (keys->Format == KvFormat.F32)
         {
             for (int d = 0; d < dim; d += 16, chunks += 32)
@@ -86,7 +86,7 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
     public static void Finish(float* sums, int dim, float factor, KvRows* values, float tail, float* tailValue, float* output)
     {
         float* scales = values->Format == KvFormat.Q16 ? values->Scales : null;
-        Vector512<float> all = Vector512.Create(factor);
+        Vector512<float> all = Vector512.Create(scales is null ? factor : factor * Q16LoadAvx512.Factor);
         Vector512<float> tails = Vector512.Create(tail);
         if (values->Format == KvFormat.F32)
         {
