@@ -337,6 +337,54 @@ public unsafe class AbiTests
 
     [Theory]
     [MemberData(nameof(Both))]
+    public void A_call_is_cancelled_refused_while_another_runs_and_survives_the_end_of_its_handle(bool library)
+    {
+        SaApi api = Api(library);
+        using var data = new AbiCase(queries: 300, keys: 300);
+        nint cancellation, attention = Attention(api, data.Options with { Threads = 1 });
+        api.Ok(api.CancellationCreate(&cancellation));
+        SaTensor q = data.Q, k = data.K, v = data.V, o = data.O;
+        var gate = new Gate(api, attention, cancellation);
+        GCHandle handle = GCHandle.Alloc(gate);
+        SaCall call = new() { Size = (uint)sizeof(SaCall), Cancellation = cancellation, HeadCompleted = &OnHead, HeadUser = (void*)GCHandle.ToIntPtr(handle) };
+
+        // The first head's callback: a second call is refused, the wish to stop is heard, and the handle ends before the call does.
+        Assert.Equal(SaStatus.Cancelled, api.AttentionCompute(attention, &q, &k, &v, &o, data.Queries, data.Keys, &call));
+        Assert.Equal(1, gate.Heads);
+        Assert.Equal((SaStatus.Busy, SaStatus.Ok, SaStatus.Ok, SaStatus.Handle), (gate.Second, gate.Request, gate.Free, gate.AfterFree));
+        handle.Free();
+        Assert.Equal(SaStatus.Handle, api.AttentionFree(attention));
+
+        attention = Attention(api, data.Options);
+        call.HeadCompleted = null;
+        Assert.Equal(SaStatus.Cancelled, api.AttentionCompute(attention, &q, &k, &v, &o, data.Queries, data.Keys, &call));
+        api.Ok(api.CancellationReset(cancellation));
+        api.Ok(api.AttentionCompute(attention, &q, &k, &v, &o, data.Queries, data.Keys, &call));
+        api.Ok(api.AttentionFree(attention));
+        api.Ok(api.CancellationFree(cancellation));
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnHead(void* user, uint head) => ((Gate)GCHandle.FromIntPtr((nint)user).Target!).Pass();
+
+    private sealed class Gate(SaApi api, nint attention, nint cancellation)
+    {
+        public int Heads;
+        public SaStatus Second, Request, Free, AfterFree;
+
+        public void Pass()
+        {
+            Heads++;
+            nint plan;
+            Second = api.PlanCreate(attention, 1, 10, &plan);
+            Request = api.CancellationRequest(cancellation);
+            Free = api.AttentionFree(attention);
+            AfterFree = api.PlanCreate(attention, 1, 10, &plan);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Both))]
     public void Attentions_share_threads(bool library)
     {
         SaApi api = Api(library);
