@@ -15,6 +15,7 @@
 //   command              the shadowattn command compiled ahead of time, artifacts/command/RID/shadowattn; --rid as above
 //   pack                 the libraries and the shadowattn tool as NuGet packages in artifacts/packages, or in --output=FOLDER; ShadowAttn.Native
 //                        too, with the libshadowattn of every platform that artifacts/native has
+//   public-api           the lists of the libraries' public members, PublicAPI.Unshipped.txt, from the sources; git diff shows what changed
 //   regenerate-bindings  Generated/ and its layout tests anew from interop/ShadowAttn.Interop/include; needs the network.
 //                        With QNN_SDK_ROOT or --sdk=FOLDER: from that SDK's headers, for comparison, into artifacts/bindings
 
@@ -172,6 +173,53 @@ Task("pack")
     Information(libraries.Length == 0
         ? "without ShadowAttn.Native: artifacts/native has no library"
         : "ShadowAttn.Native has " + string.Join(", ", libraries.Select(l => l.GetDirectory().GetDirectoryName())));
+});
+
+Task("public-api")
+    .Does(() =>
+{
+    const string Start = "#nullable enable";
+    FilePath[] lists = [.. GetFiles("*/*/PublicAPI.Unshipped.txt")];
+    foreach (FilePath list in lists)
+    {
+        System.IO.File.WriteAllLines(list.FullPath, [Start]);
+    }
+
+    // These two need all the others. Every member that is in no list is a warning whose text is the line that is missing.
+    var missing = lists.ToDictionary(l => l.GetDirectory().FullPath, _ => new SortedSet<string>(StringComparer.Ordinal));
+    foreach (string project in new[] { "graphs/ShadowAttn.Attention", "native/ShadowAttn.SoftHtp" })
+    {
+        int code = StartProcess(
+            "dotnet",
+            new ProcessSettings
+            {
+                Arguments = $"build {project} -c Release --no-incremental -tl:off -p:TreatWarningsAsErrors=false -p:RunAnalyzers=true",
+                RedirectStandardOutput = true,
+            },
+            out IEnumerable<string> log);
+        string[] lines = [.. log];
+        if (code != 0)
+        {
+            throw new CakeException(code, $"public-api: {project} does not build:\n" + string.Join('\n', lines.Where(l => l.Contains("error")).Take(10)));
+        }
+
+        foreach (string line in lines)
+        {
+            var match = System.Text.RegularExpressions.Regex.Match(line, @"RS0016: Symbol '(.*)' is not part of the declared public API.*\[(.*)[/\\][^/\\]*\.csproj\]");
+            if (match.Success && missing.TryGetValue(match.Groups[2].Value.Replace('\\', '/'), out SortedSet<string> members))
+            {
+                members.Add(match.Groups[1].Value);
+            }
+        }
+    }
+
+    foreach (FilePath list in lists)
+    {
+        SortedSet<string> members = missing[list.GetDirectory().FullPath];
+        string[] shipped = System.IO.File.ReadAllLines(list.GetDirectory().CombineWithFilePath("PublicAPI.Shipped.txt").FullPath);
+        System.IO.File.WriteAllLines(list.FullPath, [Start, .. members.Except(shipped)]);
+        Information($"{list.GetDirectory().GetDirectoryName()}: {members.Count} members");
+    }
 });
 
 Task("regenerate-bindings")

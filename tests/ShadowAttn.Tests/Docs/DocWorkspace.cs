@@ -52,6 +52,7 @@ internal sealed class DocWorkspace : IDisposable
                 option == "--tokens" ? ["96"]
                 : option == "--layers" ? ["0,1"]
                 : option == "--repeat" ? ["2"]
+                : option == "--shape" ? [word.Replace(",4096,", ",512,", StringComparison.Ordinal)]
                 : word == "PATH" ? [HasBackend ? HtpSimulator.LibraryPath! : "soft"]
                 : word == "libQnnHtp.so" && HasBackend ? [HtpSimulator.LibraryPath!]
                 : word.Contains('*', StringComparison.Ordinal) ? Directory.GetFiles(Path.GetDirectoryName(word)!, Path.GetFileName(word)).Order()
