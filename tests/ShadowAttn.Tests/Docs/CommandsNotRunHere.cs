@@ -15,6 +15,7 @@ internal static class CommandsNotRunHere
         ("docs/run-on-windows-on-arm.md: shadowattn (conformance|run) --backend .*/win-arm64/", "needs Windows on Arm"),
         ("docs/tune-a-kernel.md: .*(shadowattn|ShadowAttn.Bench --) (bench|suites) ", "run by TuneAKernelTests, which knows what each machine can run"),
         ("docs/tune-a-kernel.md: (alias|aarch64-linux-gnu-objdump) ", "of the shell, and of the arm64 tool chain"),
+        ("docs/embed-in-c.md: (cmake|artifacts/examples/|python3) ?", "run by the tests in tests/ShadowAttn.Tests/Native with the library that was built"),
         (".*: dotnet test -c Release$", "is what runs this test"),
         (".*: SHADOWATTN_TEST_QNN_SDK=~/qnn dotnet test", "is what runs this test"),
         (".*: dotnet build -c Release$", "was run before this test"),
