@@ -80,11 +80,10 @@ internal sealed unsafe class NpuInt8Pipeline : IAttentionPipeline, IWorkerJob
                 long start = StageClock.Now;
                 nint keys = (nint)kvHead * paddedKeys * call.Dim;
                 graphs[block].Execute(q8.Pointer, (sbyte*)k8.Pointer + keys, (sbyte*)v8.Pointer + keys, o8.Pointer);
-                long end = StageClock.Now;
-                npuTicks += end - start;
                 WorkItem item = WorkItem.Queries(kvHead, block * blockQueries, Math.Min(blockQueries, call.Queries - (block * blockQueries)));
+                long end = clock.Staged("wait", start, item);
+                npuTicks += end - start;
                 clock.Recorder?.NpuStaged("attention", start, end, item);
-                clock.Staged("wait", start, item);
                 Start(Step.Output);
             }
         }
