@@ -101,7 +101,7 @@ internal sealed unsafe class MassSelection(double share, int minKeys, int dim, f
             }
 
             int forFloor = Math.Max(floor - kept, 0);
-            double forMass = weight > 0 ? Math.Ceiling((target - mass) / weight) : available;
+            double forMass = weight > 0 ? Math.Ceiling((target - mass) / weight) : mass < target ? available : 0;
             int take = (int)Math.Min(available, Math.Max(forFloor, Math.Max(forMass, 0)));
             mass += take * weight;
             keptLevels += take;
