@@ -97,7 +97,7 @@ internal static class AnalyzeTable
             table.AddColumn(new TableColumn($"keys for {mass.ToString("P0", CultureInfo.InvariantCulture)}").RightAligned());
         }
 
-        foreach (string column in new[] { "negligible", $"first {MassCurves.SinkKeys}", $"last {MassCurves.LocalKeys}", "effective keys" })
+        foreach (string column in new[] { "negligible", $"first {HeadFigures.SinkKeys}", $"last {HeadFigures.LocalKeys}", "effective keys" })
         {
             table.AddColumn(new TableColumn(column).RightAligned());
         }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using ShadowAttn.Attention;
+using ShadowAttn.Cli.Eval;
 using ShadowAttn.Cli.Files;
 using ShadowAttn.Cli.Run;
 using ShadowAttn.Cli.Terminal;
@@ -47,9 +48,7 @@ internal sealed class CalibrateCommandLine
     private readonly Option<int> _minKeys = OptionParsing.Parsed("--min-keys", "N", "64",
         "A row keeps at least that many keys", (option, text) => OptionParsing.Number(option, text, 1, int.MaxValue));
 
-    private readonly Option<int> _threads = OptionParsing.Parsed(
-        "--threads", "N", new RunOptions().Threads.ToString(CultureInfo.InvariantCulture),
-        "Number of CPU threads", (option, text) => OptionParsing.Number(option, text, 1, AttentionOptions.MaxThreads));
+    private readonly Option<int> _threads = EvalCommandLine.ThreadsOption();
 
     private readonly Option<bool> _json = CommonOptions.Json();
 

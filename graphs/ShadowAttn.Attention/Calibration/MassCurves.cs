@@ -3,36 +3,25 @@ using ShadowAttn.Memory;
 namespace ShadowAttn.Attention;
 
 /// <summary>
-/// What the heads of a layer do on some input: how much of a row's softmax mass the keys hold that the pilot ranks first, for every keep ratio, and
-/// where the mass lies. Means over all rows. Not for the path of a call.
+/// What the heads of a layer do on some input: how much of a row's softmax mass the keys hold that the pilot ranks first, for every keep ratio.
+/// Means over all rows. Not for the path of a call. <see cref="SparsityAnalysis"/> says where the mass lies.
 /// </summary>
 public sealed class MassCurves
 {
     /// <summary>The curves are known at the keep ratios step / Steps, step from 0 to Steps.</summary>
     public const int Steps = 100;
 
-    /// <summary>Keys at the start that <see cref="HeadFigures.SinkMass"/> is of.</summary>
-    public const int SinkKeys = 4;
-
-    /// <summary>Keys up to the query's own that <see cref="HeadFigures.LocalMass"/> is of.</summary>
-    public const int LocalKeys = 64;
-
     private readonly double[][] mass;
     private readonly double[][] kept;
-    private readonly HeadFigures[] figures;
 
-    internal MassCurves(double[][] mass, double[][] kept, HeadFigures[] figures)
+    internal MassCurves(double[][] mass, double[][] kept)
     {
         this.mass = mass;
         this.kept = kept;
-        this.figures = figures;
     }
 
     /// <summary>Query heads.</summary>
     public int Heads => mass.Length;
-
-    /// <summary>Where the mass of each head lies.</summary>
-    public IReadOnlyList<HeadFigures> Figures => figures;
 
     /// <summary>Measures a layer.</summary>
     /// <param name="options">Heads, mask, scale, floor and threads; the rest does not matter.</param>
@@ -106,10 +95,7 @@ public sealed class MassCurves
 
         return curves.Count == 1
             ? curves[0]
-            : new MassCurves(
-                Average(curves, c => c.mass),
-                Average(curves, c => c.kept),
-                [.. Enumerable.Range(0, curves[0].Heads).Select(head => HeadFigures.Mean([.. curves.Select(c => c.figures[head])]))]);
+            : new MassCurves(Average(curves, c => c.mass), Average(curves, c => c.kept));
     }
 
     private static double[][] Average(IReadOnlyList<MassCurves> curves, Func<MassCurves, double[][]> of) =>
@@ -119,18 +105,4 @@ public sealed class MassCurves
     ];
 
     private static double Between(double[] curve, int step, double part) => curve[step] + ((curve[step + 1] - curve[step]) * part);
-}
-
-/// <summary>Where the softmax mass of a head's rows lies; means over the rows that see at least <see cref="LeastKeys"/> keys.</summary>
-/// <param name="NegligibleShare">Share of the visible keys whose weight is below 1/(10·visible).</param>
-/// <param name="SinkMass">Mass of the first <see cref="MassCurves.SinkKeys"/> keys.</param>
-/// <param name="LocalMass">Mass of the last <see cref="MassCurves.LocalKeys"/> visible keys.</param>
-/// <param name="EffectiveKeys">exp of the entropy of a row's weights: how many equal keys would be as spread.</param>
-public readonly record struct HeadFigures(double NegligibleShare, double SinkMass, double LocalMass, double EffectiveKeys)
-{
-    /// <summary>Rows that see fewer keys say little about sparsity.</summary>
-    public const int LeastKeys = 32;
-
-    internal static HeadFigures Mean(HeadFigures[] figures) => new(
-        figures.Average(f => f.NegligibleShare), figures.Average(f => f.SinkMass), figures.Average(f => f.LocalMass), figures.Average(f => f.EffectiveKeys));
 }

@@ -30,9 +30,7 @@ internal sealed unsafe class MassRecorder(AttentionOptions options) : IRowSelect
     /// <summary>The means over the recorded rows.</summary>
     public MassCurves Result() => new(
         [.. heads.Select(h => Array.ConvertAll(h.Mass, m => m / h.Rows))],
-        [.. heads.Select(h => Array.ConvertAll(h.Kept, k => (double)k / h.Visible))],
-        [.. heads.Select(h => h.LongRows == 0 ? default : new HeadFigures(
-            h.Negligible / h.LongRows, h.Sinks / h.LongRows, h.Local / h.LongRows, h.Effective / h.LongRows))]);
+        [.. heads.Select(h => Array.ConvertAll(h.Kept, k => (double)k / h.Visible))]);
 
     /// <summary>The row's exact softmax weights.</summary>
     private void Weigh(in RowPilot row, Scratch s, WorkerScratch scratch)
@@ -115,31 +113,7 @@ internal sealed unsafe class MassRecorder(AttentionOptions options) : IRowSelect
                 head.Mass[step] += s.Captured[count];
                 head.Kept[step] += count;
             }
-
-            if (seen >= HeadFigures.LeastKeys)
-            {
-                Locate(row, s.Weights, head);
-            }
         }
-    }
-
-    private static void Locate(in RowPilot row, double[] weights, Head head)
-    {
-        int seen = row.Seen;
-        int negligible = 0;
-        double entropy = 0;
-        for (int key = row.Hidden; key < row.Visible; key++)
-        {
-            double weight = weights[key];
-            negligible += weight * 10 * seen < 1 ? 1 : 0;
-            entropy -= weight > 0 ? weight * Math.Log(weight) : 0;
-            head.Sinks += row.Start + key < MassCurves.SinkKeys ? weight : 0;
-            head.Local += key >= row.Visible - MassCurves.LocalKeys ? weight : 0;
-        }
-
-        head.LongRows++;
-        head.Negligible += (double)negligible / seen;
-        head.Effective += Math.Exp(entropy);
     }
 
     private sealed class Head
@@ -148,11 +122,6 @@ internal sealed unsafe class MassRecorder(AttentionOptions options) : IRowSelect
         public readonly long[] Kept = new long[MassCurves.Steps + 1];
         public long Rows;
         public long Visible;
-        public long LongRows;
-        public double Negligible;
-        public double Sinks;
-        public double Local;
-        public double Effective;
     }
 
     private sealed class Scratch

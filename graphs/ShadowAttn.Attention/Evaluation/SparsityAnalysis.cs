@@ -204,8 +204,8 @@ public sealed class SparsityAnalysis
                 double weight = row.Weights[key];
                 few += weight * 10 * row.Seen < 1 ? 1 : 0;
                 entropy -= weight > 0 ? weight * Math.Log(weight) : 0;
-                sinks += key < MassCurves.SinkKeys ? weight : 0;
-                local += key >= row.Visible - MassCurves.LocalKeys ? weight : 0;
+                sinks += key < HeadFigures.SinkKeys ? weight : 0;
+                local += key >= row.Visible - HeadFigures.LocalKeys ? weight : 0;
             }
 
             negligible += (double)few / row.Seen;

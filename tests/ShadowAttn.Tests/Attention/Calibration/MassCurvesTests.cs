@@ -50,11 +50,11 @@ public sealed class MassCurvesTests
     {
         using var trace = ShadowAttn.Cli.Input.TraceInput.Open(Path.Combine(AppContext.BaseDirectory, "data", "small.safetensors"));
         var options = new AttentionOptions { Heads = 9, KvHeads = 3, HeadDim = 64, Scale = trace.Scale, Threads = 2 };
-        MassCurves curves = MassCurves.Measure(options, trace.Q, trace.K);
-        Assert.InRange(curves.Figures.Average(f => f.SinkMass), 0.25, 0.9);
-        Assert.InRange(curves.Figures.Average(f => f.NegligibleShare), 0.3, 0.95);
-        Assert.All(curves.Figures, f => Assert.InRange(f.EffectiveKeys, 1, 512));
-        Assert.All(curves.Figures, f => Assert.InRange(f.LocalMass, 0, 1));
+        HeadFigures[] figures = [.. SparsityAnalysis.Measure(options, trace.Q, trace.K).Heads.Select(h => h.Figures)];
+        Assert.InRange(figures.Average(f => f.SinkMass), 0.25, 0.9);
+        Assert.InRange(figures.Average(f => f.NegligibleShare), 0.3, 0.95);
+        Assert.All(figures, f => Assert.InRange(f.EffectiveKeys, 1, 512));
+        Assert.All(figures, f => Assert.InRange(f.LocalMass, 0, 1));
     }
 
     [Fact]
@@ -62,8 +62,9 @@ public sealed class MassCurvesTests
     {
         using AttentionCase c = new(1, 1, 8, 64, 16, seed: 1);
         AttentionCase.Fill(c.Q, () => 0);
-        MassCurves curves = MassCurves.Measure(c.Options with { Causal = false, MinKeys = 1 }, c.Q, c.K);
-        HeadFigures f = curves.Figures[0];
+        AttentionOptions options = c.Options with { Causal = false, MinKeys = 1 };
+        MassCurves curves = MassCurves.Measure(options, c.Q, c.K);
+        HeadFigures f = SparsityAnalysis.Measure(options, c.Q, c.K).Heads[0].Figures;
         Assert.Equal((0, 4 / 64.0, 1.0, 64.0), (f.NegligibleShare, Math.Round(f.SinkMass, 9), Math.Round(f.LocalMass, 9), Math.Round(f.EffectiveKeys, 6)));
         Assert.Equal(20 / 64.0 * 1.0, curves.Mass(0, 31), 6);
     }
