@@ -143,12 +143,12 @@ internal sealed class RunCommandLine
     }
 
     /// <summary>Throws if a file could not be written there, or is the input.</summary>
-    internal static void CheckOutput(string path, RunOptions options)
+    internal static void CheckOutput(string path, RunOptions options, string option = "--output")
     {
         OutputFile.Check(path);
         if (Path.GetFullPath(path) == Path.GetFullPath(options.InputPath))
         {
-            throw new InputException($"--output: {path} is the input; name another file");
+            throw new InputException($"{option}: {path} is the input; name another file");
         }
     }
 

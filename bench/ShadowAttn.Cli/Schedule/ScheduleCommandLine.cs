@@ -44,7 +44,7 @@ internal static class ScheduleCommandLine
         RunCommandLine.Check(options);
         if (save is not null)
         {
-            RunCommandLine.CheckOutput(save, options);
+            RunCommandLine.CheckOutput(save, options, "--save");
         }
 
         using BackendHost host = RunCommandLine.OpenBackend(options, console)!;

@@ -61,6 +61,8 @@ public sealed class ScheduleTests : IDisposable
     {
         CommandRun.Of("schedule", "--profile", Profile).AssertBadInput("cannot be read");
         CommandRun.Of("schedule", "--profile", Profile, "--save", Profile).AssertBadInput("--save");
+        string input = Path.Combine(AppContext.BaseDirectory, "data", "small.safetensors");
+        CommandRun.Of("schedule", "--input", input, "--save", input).AssertBadInput("--save", "is the input");
         CommandRun.Of("run", "--heads-per-graph", "3").AssertBadInput("--heads-per-graph", "1, 2 or 4");
         CommandRun.Of("run", "--heads-per-graph", "2", "--buckets", "paper").AssertBadInput("--heads-per-graph");
         CommandRun.Of("run", "--schedule", "best").AssertBadInput("--schedule", "johnson, greedy or fifo");
