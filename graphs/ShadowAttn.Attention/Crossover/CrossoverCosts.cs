@@ -43,7 +43,7 @@ internal readonly record struct CrossoverCosts(int Dim, double Row, double Score
         double Between(double x, double y) => x + (part * (y - x));
     }
 
-    private static readonly CrossoverCosts[] s_avx512 = [new(64, 95, 0.454, 1.56, 60, 118), new(128, 40, 0.386, 1.63, 35, 114)];
+    private static readonly CrossoverCosts[] s_avx512 = [new(64, 95, 0.454, 1.56, 38, 118), new(128, 40, 0.386, 1.63, 25, 114)];
     private static readonly CrossoverCosts[] s_avx2 = [new(64, 101, 0.384, 1.11, 49, 101), new(128, 48, 0.357, 1.04, 28, 109)];
     private static readonly CrossoverCosts[] s_scalar = [new(64, 13, 0.132, 1.79, 4, 15), new(128, 0, 0.2, 1.79, 3, 34)];
 

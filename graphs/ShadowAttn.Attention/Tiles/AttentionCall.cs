@@ -6,6 +6,9 @@ namespace ShadowAttn.Attention;
 /// <summary>The tensors and the shape of the call that is being computed; one object per operator, filled anew by each call.</summary>
 internal sealed unsafe class AttentionCall
 {
+    /// <summary>Counts the calls: what a worker keeps from one tile to the next is not another call's.</summary>
+    public long Number;
+
     public int Heads;
     public int KvHeads;
     public int Queries;
@@ -99,6 +102,7 @@ internal sealed unsafe class AttentionCall
 
     public void Bind(AttentionOptions options, in TensorView<float> q, in KvView k, in KvView v, in TensorView<float> o)
     {
+        Number++;
         Shape(options, q.Length(1), k.Keys);
         Q = q.Pointer;
         QHeadStride = q.Stride(0);

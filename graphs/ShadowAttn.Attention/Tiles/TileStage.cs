@@ -233,12 +233,19 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
 
     /// <summary>
     /// The mean of the values that each row sees: the nearest prefix sum, then one row more at a time; with a sliding window less the sum of those
-    /// before it.
+    /// before it. The heads of a group have the same: what is there from the head before stays, unless slopes were added to it.
     /// </summary>
     private void TailValues(in Tile tile, WorkerScratch scratch)
     {
         int dim = call.Dim;
         int kvHead = tile.Head / call.Group;
+        TailRows rows = new(call.Number, kvHead, tile.FirstQuery, tile.Rows, tile.HeadRows);
+        if (slopes is null && scratch.TailRows == rows)
+        {
+            return;
+        }
+
+        scratch.TailRows = rows;
         int added = int.MaxValue;
         int before = int.MaxValue;
         double* sumsBefore = scratch.Sums + dim;

@@ -3,6 +3,14 @@ using ShadowAttn.Memory;
 
 namespace ShadowAttn.Attention;
 
+/// <summary>Rows that see the same values, whatever head of the group they are of.</summary>
+/// <param name="Call">The call's number.</param>
+/// <param name="KvHead">The KV head.</param>
+/// <param name="FirstQuery">The first query of the tile.</param>
+/// <param name="Rows">Rows of the tile.</param>
+/// <param name="HeadRows">Rows of each head where the tile goes over several.</param>
+internal readonly record struct TailRows(long Call, int KvHead, int FirstQuery, int Rows, int HeadRows);
+
 /// <summary>What one worker needs for one tile of rows: masks, lists, scores and accumulators; carved from one aligned buffer.</summary>
 internal sealed unsafe class WorkerScratch : IDisposable
 {
@@ -91,6 +99,9 @@ internal sealed unsafe class WorkerScratch : IDisposable
 
     /// <summary>[tileRows, dim]: the mean of the values that each row sees.</summary>
     public float* TailValues { get; }
+
+    /// <summary>The rows that <see cref="TailValues"/> are of.</summary>
+    public TailRows TailRows { get; set; }
 
     /// <summary>[tileRows, dim]: the queries times their factor in the first-order tail; only with that tail.</summary>
     public float* SlopeQueries { get; }

@@ -7,20 +7,27 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// exp(-step·e) with e = reference - score = 16a + b is coarse[a]·fine[b], both of 16 fp32 entries and ≤ 1, so no key costs an exponential.
-/// Fixed point: all 256 levels as 16-bit numbers (65535 = the weight of the reference), low and high bytes in four registers each; 64 keys at a
-/// time look up both bytes (VPERMI2B) and add up exactly; kept keys look up e = 0 and are taken off by their number. Rounding costs at most half
-/// a unit per key, so the sum itself tells whether it is good enough; steep steps and sums far below the reference take the exact way.
-/// Exact: 16 keys at a time widen, look up both factors (VPERMPS) and multiply and add in fp32, parts of a row in double.
+/// <para>Fixed point: levels as 16-bit numbers (65535 = the weight of the reference), low and high bytes in registers of 64 levels; 64 keys at a
+/// time look up both bytes (VPERMI2B) and add up exactly. A kept key that is not below the reference has e = 0 by saturation and is taken off with
+/// all kept ones by their number; only words with other kept keys, such as sinks, blank them. Rounding costs at most half a unit per key, so the
+/// sum itself tells whether it is good enough. Two ways: with 128 levels, where keys farther below count as if they were at the last one - they are
+/// counted, which bounds what that costs - and with all 256, for steps so small that far keys weigh. Steep steps and sums far below the reference
+/// take the exact way.</para>
+/// <para>Exact: 16 keys at a time widen, look up both factors (VPERMPS) and multiply and add in fp32, parts of a row in double.</para>
 /// </summary>
 internal static unsafe class TailMassAvx512
 {
-    private const int Levels = 256;
-
     /// <summary>The weight of the reference.</summary>
     private const float One = 65535;
 
-    /// <summary>With so many units per key on average half a unit is 0.063 %.</summary>
-    private const double EnoughUnits = 800;
+    /// <summary>With so many units per unit of error the error is 0.063 %.</summary>
+    private const double EnoughUnits = 1600;
+
+    /// <summary>The last of the near levels.</summary>
+    private const int LastNear = 127;
+
+    /// <summary>Below this the near levels' last one weighs so much that the keys behind it need levels of their own.</summary>
+    private const float FlatStep = 0.03f;
 
     /// <summary>From here on the average weight is hardly ever enough.</summary>
     private const float SteepStep = 0.6f;
@@ -33,19 +40,31 @@ internal static unsafe class TailMassAvx512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(sbyte* scores, ulong* mask, int n, int reference, float step)
     {
-        Vector512<float> steps = Vector512.Create(-step);
-        Vector512<float> index = Vector512.ConvertToSingle(Vector512<int>.Indices);
-        Vector512<float> fine = ExpAvx512.VectorUpTo88(steps * index);
-        Vector512<float> coarse = ExpAvx512.VectorUpTo88(steps * (index * 16));
         if (step < SteepStep)
         {
-            double units = FixedPoint(scores, mask, n, (sbyte)reference, fine, coarse);
-            if (units >= EnoughUnits * n)
+            double units;
+            if (step >= FlatStep)
+            {
+                int far;
+                units = Near(scores, mask, n, (sbyte)reference, step, &far);
+                double last = far == 0 ? 0 : far * (double)One * ExpScalar.One(-LastNear * step);
+                if (units >= EnoughUnits * ((0.5 * n) + last))
+                {
+                    return (float)(units / One);
+                }
+            }
+
+            units = All(scores, mask, n, (sbyte)reference, step);
+            if (units >= EnoughUnits * 0.5 * n)
             {
                 return (float)(units / One);
             }
         }
 
+        Vector512<float> steps = Vector512.Create(-step);
+        Vector512<float> index = Vector512.ConvertToSingle(Vector512<int>.Indices);
+        Vector512<float> fine = ExpAvx512.VectorUpTo88(steps * index);
+        Vector512<float> coarse = ExpAvx512.VectorUpTo88(steps * (index * 16));
         double sum = 0;
         for (int i = 0; i < n; i += ExactPart)
         {
@@ -55,34 +74,61 @@ internal static unsafe class TailMassAvx512
         return (float)sum;
     }
 
+    /// <summary>The units of the dropped keys; those of <paramref name="far"/> more than <see cref="LastNear"/> levels below count as if at that.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double FixedPoint(sbyte* scores, ulong* mask, int n, sbyte reference, Vector512<float> fine, Vector512<float> coarse)
+    private static double Near(sbyte* scores, ulong* mask, int n, sbyte reference, float step, int* far)
     {
-        byte* table = stackalloc byte[2 * Levels];
-        float* factors = stackalloc float[16];
-        coarse.Store(factors);
-        fine *= Vector512.Create(One);
-        for (int a = 0; a < 16; a++)
+        (Vector512<byte> low0, Vector512<byte> high0) = Levels(step, 0);
+        (Vector512<byte> low1, Vector512<byte> high1) = Levels(step, 64);
+        Vector512<sbyte> top = Vector512.Create(reference);
+        Vector512<sbyte> last = Vector512.Create((sbyte)LastNear);
+        long keptCount = 0;
+        int farCount = 0;
+        Vector512<ulong> lowSum = Vector512<ulong>.Zero;
+        Vector512<ulong> highSum = Vector512<ulong>.Zero;
+        for (int i = 0; i < n; i += 64, mask++)
         {
-            Vector512<int> weights = Avx512F.ConvertToVector512Int32(fine * Vector512.Create(factors[a]));
-            Avx512F.ConvertToVector128Byte(weights).Store(table + (16 * a));
-            Avx512F.ConvertToVector128Byte(weights >>> 8).Store(table + Levels + (16 * a));
+            ulong kept = *mask;
+            Vector512<sbyte> s;
+            if (i + 64 <= n)
+            {
+                s = Vector512.Load(scores + i);
+            }
+            else
+            {
+                kept |= ulong.MaxValue << (n - i);
+                s = LoadRest(scores + i, n - i, top);
+            }
+
+            Vector512<sbyte> e = Vector512.Max(Avx512BW.SubtractSaturate(top, s), Vector512<sbyte>.Zero);
+            if ((Vector512.GreaterThan(e, Vector512<sbyte>.Zero).ExtractMostSignificantBits() & kept) != 0)
+            {
+                e = Vector512.ConditionalSelect(Dropped(kept).AsSByte(), e, Vector512<sbyte>.Zero);
+            }
+
+            keptCount += BitOperations.PopCount(kept);
+            farCount += BitOperations.PopCount(Vector512.Equals(e, last).ExtractMostSignificantBits());
+            Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(low0, e.AsByte(), low1);
+            Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(high0, e.AsByte(), high1);
+            lowSum += Avx512BW.SumAbsoluteDifferences(low, Vector512<byte>.Zero).AsUInt64();
+            highSum += Avx512BW.SumAbsoluteDifferences(high, Vector512<byte>.Zero).AsUInt64();
         }
 
-        Vector512<byte> low0 = Vector512.Load(table);
-        Vector512<byte> low1 = Vector512.Load(table + 64);
-        Vector512<byte> low2 = Vector512.Load(table + 128);
-        Vector512<byte> low3 = Vector512.Load(table + 192);
-        Vector512<byte> high0 = Vector512.Load(table + Levels);
-        Vector512<byte> high1 = Vector512.Load(table + Levels + 64);
-        Vector512<byte> high2 = Vector512.Load(table + Levels + 128);
-        Vector512<byte> high3 = Vector512.Load(table + Levels + 192);
+        *far = farCount;
+        return Units(lowSum, highSum, keptCount);
+    }
 
+    /// <summary>The units of the dropped keys.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double All(sbyte* scores, ulong* mask, int n, sbyte reference, float step)
+    {
+        (Vector512<byte> low0, Vector512<byte> high0) = Levels(step, 0);
+        (Vector512<byte> low1, Vector512<byte> high1) = Levels(step, 64);
+        (Vector512<byte> low2, Vector512<byte> high2) = Levels(step, 128);
+        (Vector512<byte> low3, Vector512<byte> high3) = Levels(step, 192);
+        Vector512<byte> sign = Vector512.Create((byte)0x80);
         Vector512<sbyte> top = Vector512.Create(reference);
-        Vector512<byte> spread = Vector512.Create(
-            0x0000000000000000UL, 0x0101010101010101UL, 0x0202020202020202UL, 0x0303030303030303UL,
-            0x0404040404040404UL, 0x0505050505050505UL, 0x0606060606060606UL, 0x0707070707070707UL).AsByte();
-        Vector512<byte> bit = Vector512.Create(0x8040201008040201UL).AsByte();
+        Vector512<byte> unsignedTop = top.AsByte() ^ sign;
         long keptCount = 0;
         Vector512<ulong> lowSum = Vector512<ulong>.Zero;
         Vector512<ulong> highSum = Vector512<ulong>.Zero;
@@ -97,13 +143,15 @@ internal static unsafe class TailMassAvx512
             else
             {
                 kept |= ulong.MaxValue << (n - i);
-                s = Avx512BW.MaskLoad(
-                    scores + i, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)(n - i))), Vector512<sbyte>.Zero);
+                s = LoadRest(scores + i, n - i, top);
             }
 
-            Vector512<byte> dropped = Vector512.Equals(
-                Avx512BW.Shuffle(Vector512.Create(kept).AsByte(), spread) & bit, Vector512<byte>.Zero);
-            Vector512<byte> e = Vector512.ConditionalSelect(dropped, (top - s).AsByte(), Vector512<byte>.Zero);
+            Vector512<byte> e = Avx512BW.SubtractSaturate(unsignedTop, s.AsByte() ^ sign);
+            if ((Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) != 0)
+            {
+                e = Vector512.ConditionalSelect(Dropped(kept), e, Vector512<byte>.Zero);
+            }
+
             keptCount += BitOperations.PopCount(kept);
             Vector512<byte> far = Vector512.LessThan(e.AsSByte(), Vector512<sbyte>.Zero).AsByte();
             Vector512<byte> low = Vector512.ConditionalSelect(
@@ -114,8 +162,49 @@ internal static unsafe class TailMassAvx512
             highSum += Avx512BW.SumAbsoluteDifferences(high, Vector512<byte>.Zero).AsUInt64();
         }
 
-        return (long)(Vector512.Sum(lowSum) + (256 * Vector512.Sum(highSum))) - (keptCount * (long)One);
+        return Units(lowSum, highSum, keptCount);
     }
+
+    /// <summary>
+    /// Low and high bytes of the weights of 64 levels: register j of dwords has level first + 16L + 4j + i in lane L, dword i, so that the packs leave
+    /// the bytes in order.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector512<byte> Low, Vector512<byte> High) Levels(float step, int first)
+    {
+        Vector512<float> steps = Vector512.Create(-step);
+        Vector512<float> fine = ExpAvx512.VectorUpTo88(steps * Vector512.ConvertToSingle(Vector512<int>.Indices)) * Vector512.Create(One);
+        Vector512<float> coarse = ExpAvx512.VectorUpTo88(steps * Vector512.ConvertToSingle(
+            Vector512.Create(0, 0, 0, 0, 16, 16, 16, 16, 32, 32, 32, 32, 48, 48, 48, 48) + Vector512.Create(first)));
+        Vector512<int> w0 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0x00) * coarse);
+        Vector512<int> w1 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0x55) * coarse);
+        Vector512<int> w2 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0xAA) * coarse);
+        Vector512<int> w3 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0xFF) * coarse);
+        Vector512<short> w01 = Avx512BW.PackUnsignedSaturate(w0, w1).AsInt16();
+        Vector512<short> w23 = Avx512BW.PackUnsignedSaturate(w2, w3).AsInt16();
+        Vector512<short> lowByte = Vector512.Create((short)0xFF);
+        return (
+            Avx512BW.PackUnsignedSaturate(w01 & lowByte, w23 & lowByte),
+            Avx512BW.PackUnsignedSaturate(Vector512.ShiftRightLogical(w01, 8), Vector512.ShiftRightLogical(w23, 8)));
+    }
+
+    /// <summary>All bits of each byte whose key is dropped.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<byte> Dropped(ulong kept) => Vector512.Equals(
+        Avx512BW.Shuffle(Vector512.Create(kept).AsByte(), Vector512.Create(
+            0x0000000000000000UL, 0x0101010101010101UL, 0x0202020202020202UL, 0x0303030303030303UL,
+            0x0404040404040404UL, 0x0505050505050505UL, 0x0606060606060606UL, 0x0707070707070707UL).AsByte())
+        & Vector512.Create(0x8040201008040201UL).AsByte(),
+        Vector512<byte>.Zero);
+
+    /// <summary>The last scores; behind them the reference, which has e = 0 as kept keys do.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<sbyte> LoadRest(sbyte* scores, int rest, Vector512<sbyte> top) => Avx512BW.MaskLoad(
+        scores, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)rest)), top);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double Units(Vector512<ulong> lowSum, Vector512<ulong> highSum, long keptCount) =>
+        (long)Vector512.Sum(lowSum + (highSum << 8)) - (keptCount * (long)One);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Exact(sbyte* scores, ulong* mask, int n, int reference, Vector512<float> fine, Vector512<float> coarse)

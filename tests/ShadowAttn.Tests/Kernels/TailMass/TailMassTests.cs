@@ -100,6 +100,25 @@ public unsafe class TailMassTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Kept_keys_below_the_reference_carry_nothing(InstructionSet set)
+    {
+        var random = new Random(6);
+        foreach (float step in Steps)
+        {
+            foreach (int reference in new[] { 127, 20, -90 })
+            {
+                sbyte[] scores = Gaussian(random, 700, 42);
+                ulong[] mask = Above(scores, reference);
+                mask[0] |= 0xF;
+                mask[5] |= (ulong)random.NextInt64();
+                mask[10] |= ulong.MaxValue >> 8;
+                Check(set, scores, mask, reference, step, 1e-3, GuardPlacement.After);
+            }
+        }
+    }
+
     [Fact]
     public void The_span_form_checks_its_arguments()
     {
