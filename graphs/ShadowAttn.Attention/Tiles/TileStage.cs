@@ -56,6 +56,12 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
     private readonly ChannelStatsKernel stats = ChannelStats.Kernels.Best.Kernel;
     private readonly BiasedAttention biased = new();
     private readonly bool needsOrigin = selector.NeedsOrigin;
+
+    /// <summary>
+    /// [heads]: the threshold of the last row of each head, where the search for the next one's starts: a step of decode starts where the step before
+    /// ended. Workers may take each other's; it changes the time only.
+    /// </summary>
+    private readonly int[] guesses = new int[call.Heads];
     private readonly DenseProductKernel product = DenseProduct.Kernels.Best.Kernel;
 
     /// <summary>Selects and attends; adds to <paramref name="counters"/>.</summary>
@@ -120,12 +126,13 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
 
     private void SelectRows(in Tile tile, WorkerScratch scratch, ref TileCounters counters)
     {
-        int guess = counters.Guess;
+        int guess = 0;
         int rescored = 0;
         ReadOnlySpan<KeyOutlier> outliers = call.Tables is { } tables ? tables.Outliers(tile.Head / call.Group) : [];
         for (int row = 0; row < tile.Rows; row++)
         {
             RowPilot pilot = Pilot(tile, row);
+            guess = row == 0 || pilot.Head != tile.HeadOf(row - 1) ? guesses[pilot.Head] : guess;
             if (!pilot.KeepAll)
             {
                 RescaleOutliers(pilot, outliers);
@@ -136,6 +143,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
             ulong* rowMask = scratch.Masks + ((nint)row * scratch.Words);
             new Span<ulong>(rowMask, pilot.Start / 64).Clear();
             RowChoice choice = selector.Select(pilot, outliers, scratch, rowMask + (pilot.Start / 64), ref guess, ref rescored);
+            guesses[pilot.Head] = guess;
             scratch.Choices[row] = choice;
             counters.Kept += choice.Kept;
             if (call.Kept is { } kept)
@@ -146,7 +154,6 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
             }
         }
 
-        counters.Guess = guess;
         counters.Rescored += rescored;
     }
 
@@ -445,5 +452,4 @@ internal struct TileCounters
     public long Saturated;
     public long Rescored;
     public long ExactScores;
-    public int Guess;
 }
