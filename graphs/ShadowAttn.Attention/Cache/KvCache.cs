@@ -21,6 +21,12 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Keys whose mean and spread the pilot uses when there is no calibration.</summary>
     public const int StatisticsKeys = 256;
 
+    /// <summary>The most keys that sparse modes keep for dense rows as well: more of them would double the cache.</summary>
+    private const int MostPanelKeys = 1024;
+
+    /// <summary>The same for 16-bit caches: beyond it gather attention over all keys is faster on them than dense attention, which widens the values.</summary>
+    private const int MostShortPanelKeys = 256;
+
     /// <summary>New keys times KV heads from which on the operator's threads share the work of appending.</summary>
     private const int ParallelRows = 128;
 
@@ -53,9 +59,10 @@ public sealed unsafe class KvCache : IDisposable
                 slopes = owned.Own(new CachedSlopes(options.KvHeads, capacity, options.HeadDim));
             }
 
-            if (options.Mode == AttentionMode.Dense)
+            PanelKeys = options.Mode == AttentionMode.Dense ? capacity : Math.Min(capacity, MostSparsePanelKeys(options, format));
+            if (PanelKeys > 0)
             {
-                panelStride = (dense.PackedFloats(capacity, options.HeadDim) + 15) & ~(nint)15;
+                panelStride = (dense.PackedFloats(PanelKeys, options.HeadDim) + 15) & ~(nint)15;
                 panels = owned.Own(UnmanagedBuffer.Allocate(checked(options.KvHeads * panelStride * sizeof(float))));
             }
 
@@ -184,8 +191,18 @@ public sealed unsafe class KvCache : IDisposable
         owned.Dispose();
     }
 
-    /// <summary>The keys of one KV head as the dense kernel wants them; only in dense mode.</summary>
+    /// <summary>
+    /// So many first keys are there as the dense kernel wants them, too: all in dense mode, else those that rows see which are computed densely.
+    /// </summary>
+    internal int PanelKeys { get; }
+
+    /// <summary>The first <see cref="PanelKeys"/> keys of one KV head as the dense kernel wants them.</summary>
     internal float* Panels(int kvHead) => (float*)panels!.Pointer + (kvHead * panelStride);
+
+    private static int MostSparsePanelKeys(AttentionOptions options, KvFormat format) =>
+        CrossoverRule.Of(options) is { } rule
+            ? Math.Min(Math.Max(rule.Most, StatisticsKeys - 1), format == KvFormat.F32 ? MostPanelKeys : MostShortPanelKeys)
+            : 0;
 
     private int CheckNotEmpty() => Count > 0 ? Count : throw new InvalidOperationException("the cache is empty");
 
@@ -198,10 +215,11 @@ public sealed unsafe class KvCache : IDisposable
         changed |= values.Store(kvHead, first, v.Rows(kvHead), k.Keys, room);
         KvRows stored = keys.Rows(kvHead);
         tables.Append(kvHead, stored, values.Rows(kvHead), first, count, room, changed);
-        if (panels is not null)
+        int start = changed ? 0 : first / dense.PackStep * dense.PackStep;
+        int packed = Math.Min(count, PanelKeys) - start;
+        if (packed > 0)
         {
-            int start = changed ? 0 : first / KeyTables.ValueBlock * KeyTables.ValueBlock;
-            dense.PackKeys(&stored, start, count - start, HeadDim, Panels(kvHead));
+            dense.PackKeys(&stored, start, packed, HeadDim, Panels(kvHead));
         }
 
         return changed;

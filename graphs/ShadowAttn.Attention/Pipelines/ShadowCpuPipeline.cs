@@ -61,7 +61,10 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
                 keys = owned.Own(new KeyPreparation(call, pool, clock, k8, centre: true, valueSums: tail, pack: true, residuals: certified));
             }
 
-            dense = rule is not null && headsPerTile == 1 ? owned.Own(new DenseRows(call, pool, clock, rule, capacity)) : null;
+            int panelKeys = call.Cache?.PanelKeys ?? 0;
+            dense = rule is not null && (headsPerTile == 1 || panelKeys > 0)
+                ? owned.Own(new DenseRows(call, pool, clock, rule, capacity, panelKeys, packs: headsPerTile == 1))
+                : null;
             slopes = tailWay == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
             selector ??= new RowSelector(new HeadKeep(options), tailWay, call.Dim, call.Scale, options.ExactTopK);
             stage = new TileStage(call, selector, clock, tail, slopes);

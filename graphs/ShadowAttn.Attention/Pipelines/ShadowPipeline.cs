@@ -81,7 +81,7 @@ internal sealed unsafe class ShadowPipeline : IAttentionPipeline, IWorkerJob
             scored = new int[pilot.Units.Length];
             memoryDescription = memory.Description;
             dense = rule is not null && QueryBlock.HeadsPerTile(call.Queries, call.Group, call.KvHeads, pool.Threads) == 1
-                ? owned.Own(new DenseRows(call, pool, clock, rule, capacity))
+                ? owned.Own(new DenseRows(call, pool, clock, rule, capacity, call.Cache?.PanelKeys ?? 0))
                 : null;
             slopes = options.Tail == TailCompensation.Linear ? owned.Own(new TailSlopes(call, pool, clock)) : null;
             stage = new TileStage(call, new RowSelector(new HeadKeep(options), options.Tail, call.Dim, call.Scale, options.ExactTopK), clock, tail, slopes);

@@ -52,8 +52,12 @@ public readonly unsafe struct DenseAttentionKernel
     public readonly delegate*<int, int, nint> PackedFloats;
 
     /// <summary>(k, firstKey, keys, dim, packed): packs keys [firstKey, firstKey + keys) of <c>k</c>, of any format, into their place in
-    /// <c>packed</c>; ranges may be packed by different threads when they start at multiples of 64. The last range fills up its tile.</summary>
+    /// <c>packed</c>, which must be zero or packed before; ranges may be packed by different threads when they start at multiples of 64, and one after the
+    /// other when they start at multiples of <see cref="PackStep"/>. The last range fills up its tile.</summary>
     public readonly delegate*<KvRows*, int, int, int, float*, void> PackKeys;
+
+    /// <summary>Where keys are added to packed ones, packing starts at a multiple of this.</summary>
+    public readonly int PackStep;
 
     /// <summary>(rows, dim): scratch that <c>Attend</c> needs for up to so many rows, in floats.</summary>
     public readonly delegate*<int, int, nint> ScratchFloats;
@@ -66,8 +70,10 @@ public readonly unsafe struct DenseAttentionKernel
         delegate*<int, int, nint> packedFloats,
         delegate*<KvRows*, int, int, int, float*, void> packKeys,
         delegate*<int, int, nint> scratchFloats,
-        delegate*<DenseArguments*, void> attend)
+        delegate*<DenseArguments*, void> attend,
+        int packStep)
     {
+        PackStep = packStep;
         RowBlock = rowBlock;
         PackedFloats = packedFloats;
         PackKeys = packKeys;

@@ -29,7 +29,7 @@ internal static unsafe class DenseAttentionAdvSimd
 
     private const int Rows = 64;
 
-    public static DenseAttentionKernel Kernel => new(Rows, &PackedFloats, &PackKeys, &ScratchFloats, &Attend);
+    public static DenseAttentionKernel Kernel => new(Rows, &PackedFloats, &PackKeys, &ScratchFloats, &Attend, Tile);
 
     public static nint PackedFloats(int keys, int dim) => ((nint)keys + Tile - 1) / Tile * Tile * dim;
 

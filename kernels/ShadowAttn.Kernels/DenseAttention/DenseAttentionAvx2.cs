@@ -12,7 +12,8 @@ internal readonly unsafe struct DenseAttentionAvx2 : IDenseTiles
         &DenseKeyPanels.PackedFloats,
         &DenseKeyPanels.Pack,
         &DenseBlocks<DenseAttentionAvx2>.ScratchFloats,
-        &DenseBlocks<DenseAttentionAvx2>.Attend);
+        &DenseBlocks<DenseAttentionAvx2>.Attend,
+        DenseKeyPanels.PackStep);
 
     public static int KeyBlock => DenseTilesAvx2.KeyBlock;
 

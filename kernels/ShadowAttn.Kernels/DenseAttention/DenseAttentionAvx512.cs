@@ -15,7 +15,8 @@ internal readonly unsafe struct DenseAttentionAvx512 : IDenseTiles
         &DenseKeyPanels.PackedFloats,
         &DenseKeyPanels.Pack,
         &DenseBlocks<DenseAttentionAvx512>.ScratchFloats,
-        &DenseBlocks<DenseAttentionAvx512>.Attend);
+        &DenseBlocks<DenseAttentionAvx512>.Attend,
+        DenseKeyPanels.PackStep);
 
     public static int KeyBlock => DenseTilesAvx512.KeyBlock;
 

@@ -3,7 +3,7 @@ namespace ShadowAttn.Kernels;
 /// <summary>output_r = Σ_i w_i v_i / Σ_i w_i,  w_i = exp(scale·q_r·k_i - max_i). Packed form: the keys as they are.</summary>
 internal static unsafe class DenseAttentionScalar
 {
-    public static DenseAttentionKernel Kernel => new(1, &PackedFloats, &PackKeys, &ScratchFloats, &Attend);
+    public static DenseAttentionKernel Kernel => new(1, &PackedFloats, &PackKeys, &ScratchFloats, &Attend, 1);
 
     public static nint PackedFloats(int keys, int dim) => (nint)keys * dim;
 

@@ -6,11 +6,14 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// The packed keys of the x64 variants: panels of 64 keys, each [dim][64], so that a step over channels reads one line after the other; keys
-/// behind the last one are 0. Packing transposes blocks of 8 keys x 8 channels in registers (AVX).
+/// behind the last one are 0, or what is left of keys that were there. Packing transposes blocks of 8 keys x 8 channels in registers (AVX).
 /// </summary>
 internal static unsafe class DenseKeyPanels
 {
     public const int Width = 64;
+
+    /// <summary>Keys may be added one at a time.</summary>
+    public const int PackStep = 1;
 
     public static nint PackedFloats(int keys, int dim) => (nint)((keys + Width - 1) / Width) * Width * dim;
 
@@ -21,12 +24,13 @@ internal static unsafe class DenseKeyPanels
         float* widened = stackalloc float[widen ? 8 * dim : 0];
         nint rowStride = widen ? dim : k->Stride;
         int end = firstKey + keys;
-        for (int key = firstKey; key < end; key += 8)
+        for (int key = firstKey, count; key < end; key += count)
         {
+            count = Math.Min(8 - (key % 8), end - key);
             float* rows = widened;
             if (widen)
             {
-                k->From(key).Widen(Math.Min(8, end - key), dim, widened, dim);
+                k->From(key).Widen(count, dim, widened, dim);
             }
             else
             {
@@ -35,7 +39,7 @@ internal static unsafe class DenseKeyPanels
 
             float* columns = packed + ((nint)(key / Width) * Width * dim) + (key % Width);
             int d = 0;
-            if (key + 8 <= end && key % 8 == 0)
+            if (count == 8)
             {
                 for (; d + 8 <= dim; d += 8)
                 {
@@ -43,7 +47,6 @@ internal static unsafe class DenseKeyPanels
                 }
             }
 
-            int count = Math.Min(8, end - key);
             for (; d < dim; d++)
             {
                 for (int i = 0; i < count; i++)
@@ -54,7 +57,7 @@ internal static unsafe class DenseKeyPanels
         }
 
         int filled = end % Width;
-        if (filled != 0)
+        if (filled != 0 && end - filled >= firstKey)
         {
             float* panel = packed + ((nint)(end / Width) * Width * dim);
             for (int d = 0; d < dim; d++)

@@ -125,6 +125,55 @@ public class CrossoverTests
         }
     }
 
+    [Theory]
+    [InlineData(KvFormat.F32, 1e-5f)]
+    [InlineData(KvFormat.F16, 2e-3f)]
+    [InlineData(KvFormat.BF16, 2e-2f)]
+    [InlineData(KvFormat.Q16, 1e-3f)]
+    public void DecodeOfFewKeysIsExactWhateverTheCacheHasForgotten(KvFormat format, float tolerance)
+    {
+        using var data = new AttentionCase(heads: 6, kvHeads: 2, queries: 150, keys: 150, dim: 24, seed: 9);
+        AttentionOptions on = data.Options with { Crossover = true, MinKeys = 4, Keep = KeepRatio.Share(0.05), Tail = TailCompensation.None, Threads = 2 };
+        float[] exact = data.Compute(on with { Mode = AttentionMode.Dense });
+        using var attention = new ShadowAttention(null, on);
+        using KvCache cache = attention.CreateCache(150, format);
+        Decode(61);
+        Append(120, 20);
+        cache.Truncate(61);
+        Append(0, 64);
+        cache.Truncate(50);
+        Decode(150);
+        float[] decoded = data.Output();
+        for (int i = 0; i < exact.Length; i++)
+        {
+            Assert.Equal(exact[i], decoded[i], tolerance * MathF.Max(1, MathF.Abs(exact[i])));
+        }
+
+        void Append(int first, int count) => cache.Append(data.K.Slice(1, first, count), data.V.Slice(1, first, count));
+
+        void Decode(int until)
+        {
+            while (cache.Count < until)
+            {
+                int query = cache.Count;
+                Append(query, 1);
+                using var kept = new KeptKeys(6, 1, query + 1);
+                AttentionReport report = attention.Compute(data.Q.Slice(1, query, 1), cache, data.O.Slice(1, query, 1), kept);
+                Assert.Equal(6 * (query + 1), report.KeptKeys);
+                for (int head = 0; head < 6; head++)
+                {
+                    int count = 0;
+                    foreach (ulong word in kept.Row(head, 0))
+                    {
+                        count += System.Numerics.BitOperations.PopCount(word);
+                    }
+
+                    Assert.Equal(query + 1, count);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void ACallThatIsAllDenseIsCompleteAndAllocatesNothing()
     {

@@ -107,6 +107,10 @@ public unsafe class DenseAttentionTests
             Assert.Equal(whole, problem.Run(set, rowsPerCall: 1, keysPerPack: 64));
             Assert.Equal(whole, problem.Run(set, rowsPerCall: 7, keysPerPack: 128));
             Assert.Equal(whole, problem.Run(set, rowsPerCall: 25, keysPerPack: 192));
+            int packStep = KernelVariants.Kernel(DenseAttention.Kernels, set).PackStep;
+            Assert.Equal(0, 64 % packStep);
+            Assert.Equal(whole, problem.Run(set, rowsPerCall: 60, keysPerPack: packStep));
+            Assert.Equal(whole, problem.Run(set, rowsPerCall: 60, keysPerPack: 5 * packStep));
         }
     }
 
