@@ -396,7 +396,7 @@ internal sealed unsafe class TileStage(AttentionCall call, IRowSelector selector
         }
 
         SplitCounts counts;
-        if (blockWords != 0)
+        if (blockWords != 0 && words - start > blockWords)
         {
             arguments.Blocks = (words - start + blockWords - 1) / blockWords;
             arguments.BlockEnds = scratch.BlockEnds + ((nint)row / 2 * scratch.Words);

@@ -40,7 +40,9 @@ public unsafe struct GatherArguments
     /// <summary>Indices of the keys that only the second row keeps, ascending.</summary>
     public int* Second;
 
-    /// <summary>The lengths of the lists. Each row has at least one key.</summary>
+    /// <summary>
+    /// The lengths of the lists. Each row has at least one key. A kernel may overwrite <see cref="TopKSelect.ListSlack"/> entries behind each list.
+    /// </summary>
     public SplitCounts Counts;
 
     /// <summary>Where the lists stand behind each block of <see cref="GatherAttentionKernel.BlockKeys"/> keys, [<see cref="Blocks"/>].</summary>
@@ -186,13 +188,15 @@ public static unsafe class GatherAttention
             }
         }
 
-        nint scratchBytes = ScratchFloats(indices.Length, dim) * sizeof(float);
+        nint scratchFloats = ScratchFloats(indices.Length, dim);
+        nint scratchBytes = (scratchFloats + indices.Length + TopKSelect.ListSlack) * sizeof(float);
         void* scratch = System.Runtime.InteropServices.NativeMemory.AlignedAlloc((nuint)scratchBytes, 64);
         try
         {
             fixed (float* q = query, k = keys, v = values, o = output)
-            fixed (int* list = indices)
             {
+                int* list = (int*)((float*)scratch + scratchFloats);
+                indices.CopyTo(new Span<int>(list, indices.Length));
                 GatherArguments arguments = new()
                 {
                     Row0 = new GatherRow { Query = q, Output = o },

@@ -6,8 +6,8 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// Logits of the listed keys of a pair over a block of <c>TBlocks</c> x 16 channels, at most 10. Queries lie as chunks of 16 channels,
-/// [dim/16][2 rows][16], and stay in registers, 20 of them. Shared keys go 4 at a time, one after the other (whole rows in order use the caches better
-/// than columns of several rows), 8 sums; the others 8 at a time; a tree of shuffles and additions leaves the 8 sums in order. 16-bit keys are widened in
+/// [dim/16][2 rows][16], and stay in registers, 20 of them. Shared keys go 4 at a time, chunk by chunk, so that there
+/// are 8 independent sums; the others 8 at a time, one after the other (whole rows in order use the caches better than columns of eight); a tree of shuffles and additions leaves the 8 sums in order. 16-bit keys are widened in
 /// registers (<see cref="IKvLoad"/>). The first line of the key <see cref="Ahead"/> places later is fetched; its other lines follow by the
 /// hardware's prefetchers. Lists are padded as <see cref="GatherState"/> says, at least Ahead + 7 entries.
 /// </summary>
@@ -45,217 +45,37 @@ internal static unsafe class GatherLogitsAvx512
         Vector512<float> r9 = TBlocks.Count > 9 ? Vector512.Load(queries + 304) : default;
         for (nint i = 0; i < count; i += 4)
         {
-            byte* k0 = keys + (list[i + 0] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 0] * stride));
+            byte* k0 = keys + (list[i] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            byte* k1 = keys + (list[i + 1] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            byte* k2 = keys + (list[i + 2] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            byte* k3 = keys + (list[i + 3] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
             Vector512<float> x0 = TLoad.Chunk(k0, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a0 = q0 * x0;
             Vector512<float> b0 = r0 * x0;
-            if (TBlocks.Count > 1)
-            {
-                x0 = TLoad.Chunk(k0, 1, TBlocks.PartFrom <= 1, part);
-                a0 = Avx512F.FusedMultiplyAdd(q1, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r1, x0, b0);
-            }
-
-            if (TBlocks.Count > 2)
-            {
-                x0 = TLoad.Chunk(k0, 2, TBlocks.PartFrom <= 2, part);
-                a0 = Avx512F.FusedMultiplyAdd(q2, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r2, x0, b0);
-            }
-
-            if (TBlocks.Count > 3)
-            {
-                x0 = TLoad.Chunk(k0, 3, TBlocks.PartFrom <= 3, part);
-                a0 = Avx512F.FusedMultiplyAdd(q3, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r3, x0, b0);
-            }
-
-            if (TBlocks.Count > 4)
-            {
-                x0 = TLoad.Chunk(k0, 4, TBlocks.PartFrom <= 4, part);
-                a0 = Avx512F.FusedMultiplyAdd(q4, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r4, x0, b0);
-            }
-
-            if (TBlocks.Count > 5)
-            {
-                x0 = TLoad.Chunk(k0, 5, TBlocks.PartFrom <= 5, part);
-                a0 = Avx512F.FusedMultiplyAdd(q5, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r5, x0, b0);
-            }
-
-            if (TBlocks.Count > 6)
-            {
-                x0 = TLoad.Chunk(k0, 6, TBlocks.PartFrom <= 6, part);
-                a0 = Avx512F.FusedMultiplyAdd(q6, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r6, x0, b0);
-            }
-
-            if (TBlocks.Count > 7)
-            {
-                x0 = TLoad.Chunk(k0, 7, TBlocks.PartFrom <= 7, part);
-                a0 = Avx512F.FusedMultiplyAdd(q7, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r7, x0, b0);
-            }
-
-            if (TBlocks.Count > 8)
-            {
-                x0 = TLoad.Chunk(k0, 8, TBlocks.PartFrom <= 8, part);
-                a0 = Avx512F.FusedMultiplyAdd(q8, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r8, x0, b0);
-            }
-
-            if (TBlocks.Count > 9)
-            {
-                x0 = TLoad.Chunk(k0, 9, TBlocks.PartFrom <= 9, part);
-                a0 = Avx512F.FusedMultiplyAdd(q9, x0, a0);
-                b0 = Avx512F.FusedMultiplyAdd(r9, x0, b0);
-            }
-
-            byte* k1 = keys + (list[i + 1] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
             Vector512<float> x1 = TLoad.Chunk(k1, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a1 = q0 * x1;
             Vector512<float> b1 = r0 * x1;
-            if (TBlocks.Count > 1)
-            {
-                x1 = TLoad.Chunk(k1, 1, TBlocks.PartFrom <= 1, part);
-                a1 = Avx512F.FusedMultiplyAdd(q1, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r1, x1, b1);
-            }
-
-            if (TBlocks.Count > 2)
-            {
-                x1 = TLoad.Chunk(k1, 2, TBlocks.PartFrom <= 2, part);
-                a1 = Avx512F.FusedMultiplyAdd(q2, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r2, x1, b1);
-            }
-
-            if (TBlocks.Count > 3)
-            {
-                x1 = TLoad.Chunk(k1, 3, TBlocks.PartFrom <= 3, part);
-                a1 = Avx512F.FusedMultiplyAdd(q3, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r3, x1, b1);
-            }
-
-            if (TBlocks.Count > 4)
-            {
-                x1 = TLoad.Chunk(k1, 4, TBlocks.PartFrom <= 4, part);
-                a1 = Avx512F.FusedMultiplyAdd(q4, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r4, x1, b1);
-            }
-
-            if (TBlocks.Count > 5)
-            {
-                x1 = TLoad.Chunk(k1, 5, TBlocks.PartFrom <= 5, part);
-                a1 = Avx512F.FusedMultiplyAdd(q5, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r5, x1, b1);
-            }
-
-            if (TBlocks.Count > 6)
-            {
-                x1 = TLoad.Chunk(k1, 6, TBlocks.PartFrom <= 6, part);
-                a1 = Avx512F.FusedMultiplyAdd(q6, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r6, x1, b1);
-            }
-
-            if (TBlocks.Count > 7)
-            {
-                x1 = TLoad.Chunk(k1, 7, TBlocks.PartFrom <= 7, part);
-                a1 = Avx512F.FusedMultiplyAdd(q7, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r7, x1, b1);
-            }
-
-            if (TBlocks.Count > 8)
-            {
-                x1 = TLoad.Chunk(k1, 8, TBlocks.PartFrom <= 8, part);
-                a1 = Avx512F.FusedMultiplyAdd(q8, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r8, x1, b1);
-            }
-
-            if (TBlocks.Count > 9)
-            {
-                x1 = TLoad.Chunk(k1, 9, TBlocks.PartFrom <= 9, part);
-                a1 = Avx512F.FusedMultiplyAdd(q9, x1, a1);
-                b1 = Avx512F.FusedMultiplyAdd(r9, x1, b1);
-            }
-
-            byte* k2 = keys + (list[i + 2] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
             Vector512<float> x2 = TLoad.Chunk(k2, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a2 = q0 * x2;
             Vector512<float> b2 = r0 * x2;
-            if (TBlocks.Count > 1)
-            {
-                x2 = TLoad.Chunk(k2, 1, TBlocks.PartFrom <= 1, part);
-                a2 = Avx512F.FusedMultiplyAdd(q1, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r1, x2, b2);
-            }
-
-            if (TBlocks.Count > 2)
-            {
-                x2 = TLoad.Chunk(k2, 2, TBlocks.PartFrom <= 2, part);
-                a2 = Avx512F.FusedMultiplyAdd(q2, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r2, x2, b2);
-            }
-
-            if (TBlocks.Count > 3)
-            {
-                x2 = TLoad.Chunk(k2, 3, TBlocks.PartFrom <= 3, part);
-                a2 = Avx512F.FusedMultiplyAdd(q3, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r3, x2, b2);
-            }
-
-            if (TBlocks.Count > 4)
-            {
-                x2 = TLoad.Chunk(k2, 4, TBlocks.PartFrom <= 4, part);
-                a2 = Avx512F.FusedMultiplyAdd(q4, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r4, x2, b2);
-            }
-
-            if (TBlocks.Count > 5)
-            {
-                x2 = TLoad.Chunk(k2, 5, TBlocks.PartFrom <= 5, part);
-                a2 = Avx512F.FusedMultiplyAdd(q5, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r5, x2, b2);
-            }
-
-            if (TBlocks.Count > 6)
-            {
-                x2 = TLoad.Chunk(k2, 6, TBlocks.PartFrom <= 6, part);
-                a2 = Avx512F.FusedMultiplyAdd(q6, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r6, x2, b2);
-            }
-
-            if (TBlocks.Count > 7)
-            {
-                x2 = TLoad.Chunk(k2, 7, TBlocks.PartFrom <= 7, part);
-                a2 = Avx512F.FusedMultiplyAdd(q7, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r7, x2, b2);
-            }
-
-            if (TBlocks.Count > 8)
-            {
-                x2 = TLoad.Chunk(k2, 8, TBlocks.PartFrom <= 8, part);
-                a2 = Avx512F.FusedMultiplyAdd(q8, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r8, x2, b2);
-            }
-
-            if (TBlocks.Count > 9)
-            {
-                x2 = TLoad.Chunk(k2, 9, TBlocks.PartFrom <= 9, part);
-                a2 = Avx512F.FusedMultiplyAdd(q9, x2, a2);
-                b2 = Avx512F.FusedMultiplyAdd(r9, x2, b2);
-            }
-
-            byte* k3 = keys + (list[i + 3] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
             Vector512<float> x3 = TLoad.Chunk(k3, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a3 = q0 * x3;
             Vector512<float> b3 = r0 * x3;
             if (TBlocks.Count > 1)
             {
+                x0 = TLoad.Chunk(k0, 1, TBlocks.PartFrom <= 1, part);
+                a0 = Avx512F.FusedMultiplyAdd(q1, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r1, x0, b0);
+                x1 = TLoad.Chunk(k1, 1, TBlocks.PartFrom <= 1, part);
+                a1 = Avx512F.FusedMultiplyAdd(q1, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r1, x1, b1);
+                x2 = TLoad.Chunk(k2, 1, TBlocks.PartFrom <= 1, part);
+                a2 = Avx512F.FusedMultiplyAdd(q1, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r1, x2, b2);
                 x3 = TLoad.Chunk(k3, 1, TBlocks.PartFrom <= 1, part);
                 a3 = Avx512F.FusedMultiplyAdd(q1, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r1, x3, b3);
@@ -263,6 +83,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 2)
             {
+                x0 = TLoad.Chunk(k0, 2, TBlocks.PartFrom <= 2, part);
+                a0 = Avx512F.FusedMultiplyAdd(q2, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r2, x0, b0);
+                x1 = TLoad.Chunk(k1, 2, TBlocks.PartFrom <= 2, part);
+                a1 = Avx512F.FusedMultiplyAdd(q2, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r2, x1, b1);
+                x2 = TLoad.Chunk(k2, 2, TBlocks.PartFrom <= 2, part);
+                a2 = Avx512F.FusedMultiplyAdd(q2, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r2, x2, b2);
                 x3 = TLoad.Chunk(k3, 2, TBlocks.PartFrom <= 2, part);
                 a3 = Avx512F.FusedMultiplyAdd(q2, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r2, x3, b3);
@@ -270,6 +99,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 3)
             {
+                x0 = TLoad.Chunk(k0, 3, TBlocks.PartFrom <= 3, part);
+                a0 = Avx512F.FusedMultiplyAdd(q3, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r3, x0, b0);
+                x1 = TLoad.Chunk(k1, 3, TBlocks.PartFrom <= 3, part);
+                a1 = Avx512F.FusedMultiplyAdd(q3, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r3, x1, b1);
+                x2 = TLoad.Chunk(k2, 3, TBlocks.PartFrom <= 3, part);
+                a2 = Avx512F.FusedMultiplyAdd(q3, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r3, x2, b2);
                 x3 = TLoad.Chunk(k3, 3, TBlocks.PartFrom <= 3, part);
                 a3 = Avx512F.FusedMultiplyAdd(q3, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r3, x3, b3);
@@ -277,6 +115,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 4)
             {
+                x0 = TLoad.Chunk(k0, 4, TBlocks.PartFrom <= 4, part);
+                a0 = Avx512F.FusedMultiplyAdd(q4, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r4, x0, b0);
+                x1 = TLoad.Chunk(k1, 4, TBlocks.PartFrom <= 4, part);
+                a1 = Avx512F.FusedMultiplyAdd(q4, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r4, x1, b1);
+                x2 = TLoad.Chunk(k2, 4, TBlocks.PartFrom <= 4, part);
+                a2 = Avx512F.FusedMultiplyAdd(q4, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r4, x2, b2);
                 x3 = TLoad.Chunk(k3, 4, TBlocks.PartFrom <= 4, part);
                 a3 = Avx512F.FusedMultiplyAdd(q4, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r4, x3, b3);
@@ -284,6 +131,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 5)
             {
+                x0 = TLoad.Chunk(k0, 5, TBlocks.PartFrom <= 5, part);
+                a0 = Avx512F.FusedMultiplyAdd(q5, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r5, x0, b0);
+                x1 = TLoad.Chunk(k1, 5, TBlocks.PartFrom <= 5, part);
+                a1 = Avx512F.FusedMultiplyAdd(q5, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r5, x1, b1);
+                x2 = TLoad.Chunk(k2, 5, TBlocks.PartFrom <= 5, part);
+                a2 = Avx512F.FusedMultiplyAdd(q5, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r5, x2, b2);
                 x3 = TLoad.Chunk(k3, 5, TBlocks.PartFrom <= 5, part);
                 a3 = Avx512F.FusedMultiplyAdd(q5, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r5, x3, b3);
@@ -291,6 +147,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 6)
             {
+                x0 = TLoad.Chunk(k0, 6, TBlocks.PartFrom <= 6, part);
+                a0 = Avx512F.FusedMultiplyAdd(q6, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r6, x0, b0);
+                x1 = TLoad.Chunk(k1, 6, TBlocks.PartFrom <= 6, part);
+                a1 = Avx512F.FusedMultiplyAdd(q6, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r6, x1, b1);
+                x2 = TLoad.Chunk(k2, 6, TBlocks.PartFrom <= 6, part);
+                a2 = Avx512F.FusedMultiplyAdd(q6, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r6, x2, b2);
                 x3 = TLoad.Chunk(k3, 6, TBlocks.PartFrom <= 6, part);
                 a3 = Avx512F.FusedMultiplyAdd(q6, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r6, x3, b3);
@@ -298,6 +163,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 7)
             {
+                x0 = TLoad.Chunk(k0, 7, TBlocks.PartFrom <= 7, part);
+                a0 = Avx512F.FusedMultiplyAdd(q7, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r7, x0, b0);
+                x1 = TLoad.Chunk(k1, 7, TBlocks.PartFrom <= 7, part);
+                a1 = Avx512F.FusedMultiplyAdd(q7, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r7, x1, b1);
+                x2 = TLoad.Chunk(k2, 7, TBlocks.PartFrom <= 7, part);
+                a2 = Avx512F.FusedMultiplyAdd(q7, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r7, x2, b2);
                 x3 = TLoad.Chunk(k3, 7, TBlocks.PartFrom <= 7, part);
                 a3 = Avx512F.FusedMultiplyAdd(q7, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r7, x3, b3);
@@ -305,6 +179,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 8)
             {
+                x0 = TLoad.Chunk(k0, 8, TBlocks.PartFrom <= 8, part);
+                a0 = Avx512F.FusedMultiplyAdd(q8, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r8, x0, b0);
+                x1 = TLoad.Chunk(k1, 8, TBlocks.PartFrom <= 8, part);
+                a1 = Avx512F.FusedMultiplyAdd(q8, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r8, x1, b1);
+                x2 = TLoad.Chunk(k2, 8, TBlocks.PartFrom <= 8, part);
+                a2 = Avx512F.FusedMultiplyAdd(q8, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r8, x2, b2);
                 x3 = TLoad.Chunk(k3, 8, TBlocks.PartFrom <= 8, part);
                 a3 = Avx512F.FusedMultiplyAdd(q8, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r8, x3, b3);
@@ -312,6 +195,15 @@ internal static unsafe class GatherLogitsAvx512
 
             if (TBlocks.Count > 9)
             {
+                x0 = TLoad.Chunk(k0, 9, TBlocks.PartFrom <= 9, part);
+                a0 = Avx512F.FusedMultiplyAdd(q9, x0, a0);
+                b0 = Avx512F.FusedMultiplyAdd(r9, x0, b0);
+                x1 = TLoad.Chunk(k1, 9, TBlocks.PartFrom <= 9, part);
+                a1 = Avx512F.FusedMultiplyAdd(q9, x1, a1);
+                b1 = Avx512F.FusedMultiplyAdd(r9, x1, b1);
+                x2 = TLoad.Chunk(k2, 9, TBlocks.PartFrom <= 9, part);
+                a2 = Avx512F.FusedMultiplyAdd(q9, x2, a2);
+                b2 = Avx512F.FusedMultiplyAdd(r9, x2, b2);
                 x3 = TLoad.Chunk(k3, 9, TBlocks.PartFrom <= 9, part);
                 a3 = Avx512F.FusedMultiplyAdd(q9, x3, a3);
                 b3 = Avx512F.FusedMultiplyAdd(r9, x3, b3);
@@ -350,8 +242,8 @@ internal static unsafe class GatherLogitsAvx512
         Vector512<float> q9 = TBlocks.Count > 9 ? Vector512.Load(query + 288) : default;
         for (nint i = 0; i < count; i += 8)
         {
-            byte* k0 = keys + (list[i + 0] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 0] * stride));
+            byte* k0 = keys + (list[i] * stride);
+            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
             Vector512<float> a0 = q0 * TLoad.Chunk(k0, 0, TBlocks.PartFrom <= 0, part);
             a0 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k0, 1, TBlocks.PartFrom <= 1, part), a0) : a0;
             a0 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k0, 2, TBlocks.PartFrom <= 2, part), a0) : a0;

@@ -4,14 +4,14 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// What the x64 variants of gather attention keep of a pair at the start of its scratch, with pointers to the rest: scaled queries in chunks of 16
-/// channels, [chunk][2 rows][16]; sums of row 0 and 1; weights of the shared keys for row 0 and 1; weights of each row's own keys; copies of the
-/// three lists, each followed by <see cref="Padding"/> times its last entry, so that loops may look ahead without a check. The pointers to lists
-/// and weights move on block by block.
+/// channels, [chunk][2 rows][16]; sums of row 0 and 1; weights of the shared keys for row 0 and 1; weights of each row's own keys. Each list is
+/// followed by <see cref="Padding"/> times its last entry, so that loops may look ahead without a check. The pointers to lists and weights move on
+/// block by block.
 /// </summary>
 internal unsafe struct GatherState
 {
     /// <summary>Entries behind each list.</summary>
-    public const int Padding = 16;
+    public const int Padding = TopKSelect.ListSlack;
 
     /// <summary>Floats that the state itself takes, in whole lines.</summary>
     private const int StateFloats = 64;
@@ -44,7 +44,7 @@ internal unsafe struct GatherState
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static GatherState* Of(GatherArguments* a) => (GatherState*)a->Scratch;
 
-    /// <summary>Lays the scratch out and copies the lists with their padding.</summary>
+    /// <summary>Lays the scratch out and pads the lists; those of a pair of one row are put together, copied where both have keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static GatherState* Begin(GatherArguments* a)
     {
@@ -62,20 +62,22 @@ internal unsafe struct GatherState
         s->Weights1 = s->Weights0 + Room(s->Counts.Both);
         s->FirstWeights = s->Weights1 + Room(s->Counts.Both);
         s->SecondWeights = s->FirstWeights + Room(s->Counts.First);
-        s->Both = (int*)(s->SecondWeights + Room(s->Counts.Second));
-        s->First = s->Both + Room(s->Counts.Both);
-        s->Second = s->First + Room(s->Counts.First);
+        s->Both = a->Both;
+        s->First = a->First;
+        s->Second = a->Second;
         if (pair)
         {
-            Copy(a->Both, counts.Both, s->Both);
-            Copy(a->First, counts.First, s->First);
-            Copy(a->Second, counts.Second, s->Second);
+            Pad(s->Both, counts.Both);
+            Pad(s->Second, counts.Second);
         }
-        else
+        else if (counts.Both != 0)
         {
-            Copy(a->Both, counts.Both, s->First);
-            Copy(a->First, counts.First, s->First + counts.Both);
+            s->First = (int*)(s->SecondWeights + Room(s->Counts.Second));
+            new ReadOnlySpan<int>(a->Both, counts.Both).CopyTo(new Span<int>(s->First, counts.Both));
+            new ReadOnlySpan<int>(a->First, counts.First).CopyTo(new Span<int>(s->First + counts.Both, counts.First));
         }
+
+        Pad(s->First, s->Counts.First);
 
         new Span<float>(s->Sums0, 2 * padded).Clear();
         return s;
@@ -101,12 +103,11 @@ internal unsafe struct GatherState
     public void Rewind() => Advance(new SplitCounts { Both = -Done.Both, First = -Done.First, Second = -Done.Second });
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Copy(int* list, int count, int* copy)
+    private static void Pad(int* list, int count)
     {
         if (count != 0)
         {
-            new ReadOnlySpan<int>(list, count).CopyTo(new Span<int>(copy, count));
-            new Span<int>(copy + count, Padding).Fill(list[count - 1]);
+            new Span<int>(list + count, Padding).Fill(list[count - 1]);
         }
     }
 
