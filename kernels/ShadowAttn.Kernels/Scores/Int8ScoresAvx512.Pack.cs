@@ -23,7 +23,8 @@ internal readonly unsafe partial struct Int8ScoresAvx512
         float* longNorms = Int8ScoresWrap.LongNorms(keyTile);
         float* shortNorms = Int8ScoresWrap.ShortNorms(keyTile, dim);
         short* sums = (short*)(keyTile + SumOffset(dim));
-        Vector512<short> peak = Vector512<short>.Zero;
+        Vector512<byte> single = Vector512<byte>.Zero;
+        Vector512<ushort> pair = Vector512<ushort>.Zero;
         for (int block = 0; block < groups; block += BlockGroups, longNorms += 2, shortNorms += 4, sums += GroupBytes)
         {
             for (int key = 0; key < keys; key++)
@@ -48,10 +49,16 @@ internal readonly unsafe partial struct Int8ScoresAvx512
                     StoreColumns(c0, c1, c2, c3, (short*)(to + ((nint)g * GroupBytes) + (j * 64)), count - g);
                     Vector512<short> e0 = Even(c0), e1 = Even(c1), e2 = Even(c2), e3 = Even(c3);
                     Vector512<short> o0 = Odd(c0), o1 = Odd(c1), o2 = Odd(c2), o3 = Odd(c3);
-                    peak = Vector512.Max(Vector512.Max(peak, Magnitude(e0, o0)), Vector512.Max(Magnitude(e1, o1), Magnitude(e2, o2)));
-                    peak = Vector512.Max(peak, Magnitude(e3, o3));
-                    Vector512<short> sum = e0 + o0 + (e1 + o1) + (e2 + o2 + (e3 + o3));
                     Vector512<int> s0 = Squares(e0, o0), s1 = Squares(e1, o1), s2 = Squares(e2, o2), s3 = Squares(e3, o3);
+                    single = Vector512.Max(Vector512.Max(single, Magnitude(c0)), Vector512.Max(Magnitude(c1), Magnitude(c2)));
+                    single = Vector512.Max(single, Magnitude(c3));
+                    e0 += o0;
+                    e1 += o1;
+                    e2 += o2;
+                    e3 += o3;
+                    pair = Vector512.Max(Vector512.Max(pair, Avx512BW.Abs(e0)), Vector512.Max(Avx512BW.Abs(e1), Avx512BW.Abs(e2)));
+                    pair = Vector512.Max(pair, Avx512BW.Abs(e3));
+                    Vector512<short> sum = e0 + e1 + (e2 + e3);
                     Vector512<int> lane0 = Lane0(s0) + Lane0(s1) + (Lane0(s2) + Lane0(s3));
                     Vector512<int> lane1 = Lane1(s0) + Lane1(s1) + (Lane1(s2) + Lane1(s3));
                     if (g < Int8ScoresWrap.ShortSection)
@@ -80,7 +87,8 @@ internal readonly unsafe partial struct Int8ScoresAvx512
             }
         }
 
-        *Int8ScoresWrap.Peak(keyTile) = MaxOf(peak);
+        Vector512<ushort> even = single.AsUInt16() & Vector512.Create((ushort)0xFF), odd = Vector512.ShiftRightLogical(single.AsUInt16(), 8);
+        *Int8ScoresWrap.Peak(keyTile) = MaxOf(Vector512.Max(pair, Vector512.Max(even, odd)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -152,7 +160,7 @@ internal readonly unsafe partial struct Int8ScoresAvx512
     private static Vector512<short> Odd(Vector512<short> bytes) => Vector512.ShiftRightArithmetic(bytes, 8);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<short> Magnitude(Vector512<short> even, Vector512<short> odd) => Vector512.Abs(even) + Vector512.Abs(odd);
+    private static Vector512<byte> Magnitude(Vector512<short> bytes) => Avx512BW.Abs(bytes.AsSByte());
 
     /// <summary>The sums of two squares, up to 32768, as unsigned 16-bit numbers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -236,12 +244,11 @@ internal readonly unsafe partial struct Int8ScoresAvx512
         Sse.StoreLow(norms, Sse.Max(Vector128.ConvertToSingle(quarter), Sse.LoadLow(Vector128<float>.Zero, norms)));
     }
 
-    /// <summary>The largest of lanes that are not negative.</summary>
-    private static int MaxOf(Vector512<short> v)
+    private static int MaxOf(Vector512<ushort> v)
     {
-        Vector256<short> w = Vector256.Max(v.GetLower(), v.GetUpper());
-        Vector128<short> x = Vector128.Max(w.GetLower(), w.GetUpper());
-        return (ushort)~Sse41.MinHorizontal(~x.AsUInt16()).ToScalar();
+        Vector256<ushort> w = Vector256.Max(v.GetLower(), v.GetUpper());
+        Vector128<ushort> x = Vector128.Max(w.GetLower(), w.GetUpper());
+        return (ushort)~Sse41.MinHorizontal(~x).ToScalar();
     }
 
     private static int MinOf(Vector512<sbyte> v)

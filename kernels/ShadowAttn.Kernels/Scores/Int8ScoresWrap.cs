@@ -6,7 +6,8 @@ namespace ShadowAttn.Kernels;
 /// <summary>
 /// INT8 products by multiply-add of unsigned and signed bytes into 16-bit sums that may wrap around: what the AVX2 and AVX-512 tiles share.
 /// <para>q·k = Σ (q + z)·k - z·Σ k with z = -min q over the tile's rows, so that q + z is an unsigned byte. The instruction adds two products
-/// and saturates at 16 bits, which cannot happen when max(q + z)·max(|k_a| + |k_b|) ≤ 32767 over the pairs (a, b) of channels that it adds.
+/// and saturates at 16 bits, which cannot happen when max(q + z)·max(|k_a|, |k_b|, |k_a + k_b|) ≤ 32767 over the pairs (a, b) of channels that it
+/// adds: of opposite signs only one counts.
 /// A 16-bit lane starts at -z·Σ k of its channels and adds modulo 2^16: right at the end, whatever happened between, if the true sum
 /// fits. By Cauchy and Schwarz |Σ q·k|² ≤ Σ q²·Σ k², both taken over the lane's channels of one section.</para>
 /// <para>Sections are 32 or, where that suffices, 64 channels long; at their end lanes are widened to 32 bits. Pairs of tiles that meet no bound
@@ -15,9 +16,9 @@ namespace ShadowAttn.Kernels;
 /// <remarks>
 /// <para>Order of the channels: byte b of group g is channel b·groups + g, groups = ⌈dim/4⌉. Neighbours, and partners half a head apart, tend
 /// to be large together (rotary embeddings rotate them into each other); channels a quarter apart are not.</para>
-/// <para>Head of a tile of keys or rows: peak (int32: max |k_a| + |k_b|, or max q + z), offset z (int32, rows only), padded to 8 floats; then
-/// Σ k² or Σ q², the maximum over the tile's keys or rows, of 2 lanes per section: of the 64-channel sections, padded to 8 floats; of the
-/// 32-channel sections, padded to 8.</para>
+/// <para>Head of a tile of keys or rows: peak (int32: max(|k_a|, |k_b|, |k_a + k_b|) or, simpler, max(|k_a| + |k_b|); max q + z), offset z (int32,
+/// rows only), padded to 8 floats; then Σ k² or Σ q², the maximum over the tile's keys or rows, of 2 lanes per section: of the 64-channel
+/// sections, padded to 8 floats; of the 32-channel sections, padded to 8.</para>
 /// </remarks>
 internal static unsafe class Int8ScoresWrap
 {

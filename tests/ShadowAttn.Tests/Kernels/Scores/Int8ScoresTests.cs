@@ -142,6 +142,34 @@ public unsafe class Int8ScoresTests
         }
     }
 
+    /// <summary>One multiply-add of two channels that just fits 16 bits or just does not: every pair of keys' values against rows of two values.</summary>
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Pairs_of_channels_around_the_bound_of_a_multiply_add(InstructionSet set)
+    {
+        int[] values = [-128, -127, -65, -64, 0, 1, 64, 65, 127];
+        (int Low, int High)[] rowValues = [(-128, 127), (-127, 127), (-128, 0), (-1, 127), (-100, 100)];
+        const int Dim = 4, Rows = 4;
+        sbyte[] q = new sbyte[Rows * Dim];
+        sbyte[] k = new sbyte[Dim];
+        foreach ((int low, int high) in rowValues)
+        {
+            for (int i = 0; i < q.Length; i++)
+            {
+                q[i] = (sbyte)((i % Dim % 2 == 0 ? i / Dim : i / Dim / 2) % 2 == 0 ? low : high);
+            }
+
+            foreach (int a in values)
+            {
+                foreach (int b in values)
+                {
+                    (k[0], k[1], k[2], k[3]) = ((sbyte)a, (sbyte)b, (sbyte)b, (sbyte)a);
+                    Compare(set, q, Dim, k, Dim, Rows, 1, Dim, 1, 2, GuardPlacement.After);
+                }
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Variants))]
     public void More_rows_than_are_prepared_at_a_time(InstructionSet set)
