@@ -78,8 +78,8 @@ internal static unsafe class TailMassAvx512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Near(sbyte* scores, ulong* mask, int n, sbyte reference, float step, int* far)
     {
-        (Vector512<byte> low0, Vector512<byte> high0) = Levels(step, 0);
-        (Vector512<byte> low1, Vector512<byte> high1) = Levels(step, 64);
+        (Vector512<byte> low0, Vector512<byte> high0) = TailLevelsAvx512.Weights(step, 0, One);
+        (Vector512<byte> low1, Vector512<byte> high1) = TailLevelsAvx512.Weights(step, 64, One);
         Vector512<sbyte> top = Vector512.Create(reference);
         Vector512<sbyte> last = Vector512.Create((sbyte)LastNear);
         long keptCount = 0;
@@ -97,13 +97,13 @@ internal static unsafe class TailMassAvx512
             else
             {
                 kept |= ulong.MaxValue << (n - i);
-                s = LoadRest(scores + i, n - i, top);
+                s = TailLevelsAvx512.LoadRest(scores + i, n - i, top);
             }
 
             Vector512<sbyte> e = Vector512.Max(Avx512BW.SubtractSaturate(top, s), Vector512<sbyte>.Zero);
             if ((Vector512.GreaterThan(e, Vector512<sbyte>.Zero).ExtractMostSignificantBits() & kept) != 0)
             {
-                e = Vector512.ConditionalSelect(Dropped(kept).AsSByte(), e, Vector512<sbyte>.Zero);
+                e = Vector512.ConditionalSelect(TailLevelsAvx512.Dropped(kept).AsSByte(), e, Vector512<sbyte>.Zero);
             }
 
             keptCount += BitOperations.PopCount(kept);
@@ -122,10 +122,10 @@ internal static unsafe class TailMassAvx512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double All(sbyte* scores, ulong* mask, int n, sbyte reference, float step)
     {
-        (Vector512<byte> low0, Vector512<byte> high0) = Levels(step, 0);
-        (Vector512<byte> low1, Vector512<byte> high1) = Levels(step, 64);
-        (Vector512<byte> low2, Vector512<byte> high2) = Levels(step, 128);
-        (Vector512<byte> low3, Vector512<byte> high3) = Levels(step, 192);
+        (Vector512<byte> low0, Vector512<byte> high0) = TailLevelsAvx512.Weights(step, 0, One);
+        (Vector512<byte> low1, Vector512<byte> high1) = TailLevelsAvx512.Weights(step, 64, One);
+        (Vector512<byte> low2, Vector512<byte> high2) = TailLevelsAvx512.Weights(step, 128, One);
+        (Vector512<byte> low3, Vector512<byte> high3) = TailLevelsAvx512.Weights(step, 192, One);
         Vector512<byte> sign = Vector512.Create((byte)0x80);
         Vector512<sbyte> top = Vector512.Create(reference);
         Vector512<byte> unsignedTop = top.AsByte() ^ sign;
@@ -143,13 +143,13 @@ internal static unsafe class TailMassAvx512
             else
             {
                 kept |= ulong.MaxValue << (n - i);
-                s = LoadRest(scores + i, n - i, top);
+                s = TailLevelsAvx512.LoadRest(scores + i, n - i, top);
             }
 
             Vector512<byte> e = Avx512BW.SubtractSaturate(unsignedTop, s.AsByte() ^ sign);
             if ((Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) != 0)
             {
-                e = Vector512.ConditionalSelect(Dropped(kept), e, Vector512<byte>.Zero);
+                e = Vector512.ConditionalSelect(TailLevelsAvx512.Dropped(kept), e, Vector512<byte>.Zero);
             }
 
             keptCount += BitOperations.PopCount(kept);
@@ -164,43 +164,6 @@ internal static unsafe class TailMassAvx512
 
         return Units(lowSum, highSum, keptCount);
     }
-
-    /// <summary>
-    /// Low and high bytes of the weights of 64 levels: register j of dwords has level first + 16L + 4j + i in lane L, dword i, so that the packs leave
-    /// the bytes in order.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector512<byte> Low, Vector512<byte> High) Levels(float step, int first)
-    {
-        Vector512<float> steps = Vector512.Create(-step);
-        Vector512<float> fine = ExpAvx512.VectorUpTo88(steps * Vector512.ConvertToSingle(Vector512<int>.Indices)) * Vector512.Create(One);
-        Vector512<float> coarse = ExpAvx512.VectorUpTo88(steps * Vector512.ConvertToSingle(
-            Vector512.Create(0, 0, 0, 0, 16, 16, 16, 16, 32, 32, 32, 32, 48, 48, 48, 48) + Vector512.Create(first)));
-        Vector512<int> w0 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0x00) * coarse);
-        Vector512<int> w1 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0x55) * coarse);
-        Vector512<int> w2 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0xAA) * coarse);
-        Vector512<int> w3 = Avx512F.ConvertToVector512Int32(Avx512F.Shuffle4x128(fine, fine, 0xFF) * coarse);
-        Vector512<short> w01 = Avx512BW.PackUnsignedSaturate(w0, w1).AsInt16();
-        Vector512<short> w23 = Avx512BW.PackUnsignedSaturate(w2, w3).AsInt16();
-        Vector512<short> lowByte = Vector512.Create((short)0xFF);
-        return (
-            Avx512BW.PackUnsignedSaturate(w01 & lowByte, w23 & lowByte),
-            Avx512BW.PackUnsignedSaturate(Vector512.ShiftRightLogical(w01, 8), Vector512.ShiftRightLogical(w23, 8)));
-    }
-
-    /// <summary>All bits of each byte whose key is dropped.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> Dropped(ulong kept) => Vector512.Equals(
-        Avx512BW.Shuffle(Vector512.Create(kept).AsByte(), Vector512.Create(
-            0x0000000000000000UL, 0x0101010101010101UL, 0x0202020202020202UL, 0x0303030303030303UL,
-            0x0404040404040404UL, 0x0505050505050505UL, 0x0606060606060606UL, 0x0707070707070707UL).AsByte())
-        & Vector512.Create(0x8040201008040201UL).AsByte(),
-        Vector512<byte>.Zero);
-
-    /// <summary>The last scores; behind them the reference, which has e = 0 as kept keys do.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<sbyte> LoadRest(sbyte* scores, int rest, Vector512<sbyte> top) => Avx512BW.MaskLoad(
-        scores, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)rest)), top);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static double Units(Vector512<ulong> lowSum, Vector512<ulong> highSum, long keptCount) =>

@@ -36,6 +36,24 @@ public unsafe class TailMomentsTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Gaussian_scores_and_kept_keys_below_the_reference(InstructionSet set)
+    {
+        var random = new Random(4);
+        sbyte[] scores = [.. Enumerable.Range(0, 1500).Select(_ => (sbyte)Math.Clamp(
+            42 * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()), -128, 127))];
+        int[] sinks = [0, 1, 2, 3, 700, 1490, 1499];
+        foreach (float step in new[] { 0.02f, 0.03f, 0.04f, 0.07f, 0.11f, 0.3f, 0.59f })
+        {
+            foreach (int reference in new[] { 127, 36, 0, -100 })
+            {
+                Check(set, scores, reference, step, GuardPlacement.After);
+                Check(set, scores, reference, step, GuardPlacement.After, sinks);
+            }
+        }
+    }
+
     [Fact]
     public void The_span_form_checks_its_arguments()
     {
@@ -47,7 +65,7 @@ public unsafe class TailMomentsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => TailMoments.Sum(new sbyte[1], new ulong[1], 0, -1));
     }
 
-    private static void Check(InstructionSet set, sbyte[] values, int reference, float step, GuardPlacement placement)
+    private static void Check(InstructionSet set, sbyte[] values, int reference, float step, GuardPlacement placement, params int[] alwaysKept)
     {
         ulong[] bits = new ulong[(values.Length + 63) / 64];
         double mass = 0;
@@ -59,7 +77,7 @@ public unsafe class TailMomentsTests
             int e = reference - values[i];
             total += values[i];
             squares += values[i] * values[i];
-            if (e < 0 || (e == 0 && i % 3 == 0))
+            if (e < 0 || (e == 0 && i % 3 == 0) || alwaysKept.Contains(i))
             {
                 bits[i / 64] |= 1UL << (i % 64);
             }
