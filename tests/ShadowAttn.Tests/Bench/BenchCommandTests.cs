@@ -85,7 +85,7 @@ public class BenchCommandTests
 
             CommandRun run = CommandRun.Of([.. arguments]);
 
-            Assert.Equal((0, ""), (run.ExitCode, run.Error));
+            Assert.True(run.ExitCode == 0, run.Error);
             using JsonDocument json = JsonDocument.Parse(run.Output);
             JsonElement results = json.RootElement.GetProperty("results");
             Assert.Equal(op.Variants.Count * 2 * formats, results.GetArrayLength());
