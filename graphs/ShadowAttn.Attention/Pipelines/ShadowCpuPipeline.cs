@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using ShadowAttn.Graphs;
 using ShadowAttn.Kernels;
 using ShadowAttn.Memory;
@@ -10,6 +11,8 @@ namespace ShadowAttn.Attention;
 /// </summary>
 internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
 {
+    private const int CacheLineFloats = 16;
+
     private readonly AttentionCall call;
     private readonly WorkerPool pool;
     private readonly StageClock clock;
@@ -115,9 +118,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         int items = call.KvHeads * parts * tiles;
         for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
-            // Somebody who waits for heads gets them one after the other; else long rows come first.
-            int part = call.Progress.IsWatched ? item / tiles : item % (call.KvHeads * parts);
-            int tileIndex = call.Progress.IsWatched ? item % tiles : item / (call.KvHeads * parts);
+            (int part, int tileIndex) = Place(item, parts, tiles);
             int firstHead = part % parts * headsPerTile;
             Tile tile = new()
             {
@@ -140,6 +141,10 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
             if (stage.NeedsScores(tile))
             {
                 Score(worker, tile);
+                if (item + pool.Threads < items)
+                {
+                    PrefetchQueries(item + pool.Threads, parts, tiles);
+                }
             }
 
             stage.Process(worker, tile, s, ref local);
@@ -183,6 +188,35 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
 
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
+
+    /// <summary>Which part of the heads and which tile of queries, from the last, an item is.</summary>
+    /// <remarks>Somebody who waits for heads gets them one after the other; else long rows come first.</remarks>
+    private (int Part, int TileIndex) Place(int item, int parts, int tiles) =>
+        call.Progress.IsWatched ? (item / tiles, item % tiles) : (item % (call.KvHeads * parts), item / (call.KvHeads * parts));
+
+    /// <summary>
+    /// Asks for the queries that this worker will probably quantise next: every tile starts a stream of its own, which would wait for memory.
+    /// </summary>
+    private void PrefetchQueries(int item, int parts, int tiles)
+    {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
+        (int part, int tileIndex) = Place(item, parts, tiles);
+        int head = (part / parts * call.Group) + (part % parts * headsPerTile);
+        int first = (tiles - 1 - tileIndex) * QueryBlock.TileRows;
+        int rows = Math.Min(QueryBlock.TileRows, call.Queries - first);
+        for (int row = 0; row < rows; row++)
+        {
+            float* query = call.Query(head, first + row);
+            for (int d = 0; d < call.Dim; d += CacheLineFloats)
+            {
+                Sse.Prefetch1(query + d);
+            }
+        }
+    }
 
     private void Score(int worker, in Tile tile)
     {
