@@ -25,7 +25,7 @@ public sealed unsafe class KvCache : IDisposable
     private const int MostPanelKeys = 1024;
 
     /// <summary>The same for 16-bit caches: beyond it gather attention over all keys is faster on them than dense attention, which widens the values.</summary>
-    private const int MostShortPanelKeys = 256;
+    private const int MostShortPanelKeys = 128;
 
     /// <summary>New keys times KV heads from which on the operator's threads share the work of appending.</summary>
     private const int ParallelRows = 128;
