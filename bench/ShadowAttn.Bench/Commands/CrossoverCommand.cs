@@ -16,6 +16,8 @@ internal static class CrossoverCommand
 {
     private const int LeastCalls = 7;
     private const double SecondsPerPoint = 0.15;
+    private const int WarmUps = 3;
+    private const int JitDelayMs = 200;
 
     /// <summary>Calls with fewer keys have too much in them that is not per row.</summary>
     private const int LeastFitted = 256;
@@ -41,6 +43,7 @@ internal static class CrossoverCommand
 
     private static int Run(int[] allKeys)
     {
+        WarmUp(allKeys[0]);
         Console.WriteLine($"{InstructionSets.Active}, 1 thread, causal, no floor, tail none; milliseconds, minimum of at least {LeastCalls} calls in turn");
         foreach ((int heads, int kvHeads, int dim) in s_models)
         {
@@ -78,6 +81,17 @@ internal static class CrossoverCommand
         }
 
         return 0;
+    }
+
+    /// <summary>Until the JIT has compiled with optimisation what is called: it does so in the background, some time after the first calls.</summary>
+    private static void WarmUp(int keys)
+    {
+        (int heads, int kvHeads, int dim) = s_models[0];
+        for (int i = 0; i < WarmUps; i++)
+        {
+            Measure(new AttentionShape(heads, kvHeads, dim, keys, keys, true), s_keeps[0]);
+            Thread.Sleep(JitDelayMs);
+        }
     }
 
     private static Point Measure(AttentionShape shape, double keep, bool cached = false)
