@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace ShadowAttn.Kernels;
 
@@ -28,4 +29,15 @@ internal static class LaneMasks
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<sbyte> First128Bytes(int count) =>
         Vector128.LessThan(Vector128<sbyte>.Indices, Vector128.Create((sbyte)count));
+
+    /// <summary>All ones in the bytes whose bit is set.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> SetBytes512(ulong bits)
+    {
+        Vector512<byte> bit = Vector512.Create(0x8040201008040201UL).AsByte();
+        Vector512<byte> spread = Avx512BW.Shuffle(Vector512.Create(bits).AsByte(), Vector512.Create(
+            0x0000000000000000UL, 0x0101010101010101UL, 0x0202020202020202UL, 0x0303030303030303UL,
+            0x0404040404040404UL, 0x0505050505050505UL, 0x0606060606060606UL, 0x0707070707070707UL).AsByte());
+        return Vector512.Equals(spread & bit, bit);
+    }
 }

@@ -154,11 +154,7 @@ internal static unsafe class TopKSelectAvx512
     private static int* Append(int* end, ulong bits, Vector512<int> start, byte* positions)
     {
         int count = BitOperations.PopCount(bits);
-        Vector512<byte> spread = Avx512BW.Shuffle(Vector512.Create(bits).AsByte(), Vector512.Create(
-            0x0000000000000000UL, 0x0101010101010101UL, 0x0202020202020202UL, 0x0303030303030303UL,
-            0x0404040404040404UL, 0x0505050505050505UL, 0x0606060606060606UL, 0x0707070707070707UL).AsByte());
-        Vector512<byte> set = Vector512.Equals(spread & Vector512.Create(0x8040201008040201UL).AsByte(), Vector512.Create(0x8040201008040201UL).AsByte());
-        Vector512<byte> packed = Avx512Vbmi2.Compress(Vector512<byte>.Zero, set, Vector512<byte>.Indices);
+        Vector512<byte> packed = Avx512Vbmi2.Compress(Vector512<byte>.Zero, LaneMasks.SetBytes512(bits), Vector512<byte>.Indices);
         (Avx512F.ConvertToVector512Int32(packed.GetLower().GetLower()) + start).Store(end);
         if (count > 16)
         {

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -7,15 +8,35 @@ namespace ShadowAttn.Kernels;
 /// <summary>
 /// Tables over 64 levels e below the reference as 16-bit numbers, low and high bytes in a register each, for lookups by VPERMI2B; exp(-step·e) with
 /// e = 16a + b is coarse[a]·fine[b]. Register j of dwords has level first + 16L + 4j + i in lane L, dword i, so that the packs leave the bytes in order.
-/// Also what loops over such lookups do with the last keys of a row, and with kept ones.
+/// Also what loops over such lookups share: a kept key that is not below the reference has e = 0 by saturation; only words with other kept keys, such as
+/// sinks, blank them.
 /// </summary>
 internal static unsafe class TailLevelsAvx512
 {
-    /// <summary>one·exp(-step·e), rounded, of the 64 levels from <paramref name="first"/> on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<byte> Low, Vector512<byte> High) Weights(float step, int first, float one)
+    /// <summary>The weight of the reference.</summary>
+    public const float One = 65535;
+
+    /// <summary>With so many units per unit of error the error is 0.063 %.</summary>
+    public const double EnoughUnits = 1600;
+
+    /// <summary>The last level of <see cref="NearLevels"/>: keys farther below count as if they were at it.</summary>
+    public const int LastNear = 127;
+
+    /// <summary>From here on the average weight is hardly ever enough.</summary>
+    public const float SteepStep = 0.6f;
+
+    /// <summary>How many levels the tables have.</summary>
+    public interface ILevels
     {
-        Vector512<float> fine = Fine(step) * Vector512.Create(one);
+        /// <summary>Whether they have all 256 and not 128.</summary>
+        static abstract bool All { get; }
+    }
+
+    /// <summary><see cref="One"/>·exp(-step·e), rounded, of the 64 levels from <paramref name="first"/> on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<byte> Low, Vector512<byte> High) Weights(float step, int first)
+    {
+        Vector512<float> fine = Fine(step) * Vector512.Create(One);
         Vector512<float> coarse = Coarse(step, first);
         return Pack(
             Avx512F.Shuffle4x128(fine, fine, 0x00) * coarse,
@@ -39,19 +60,56 @@ internal static unsafe class TailLevelsAvx512
             Avx512F.Shuffle4x128(fine, fine, 0xFF) * coarse * (level + Vector512.Create(12f)));
     }
 
-    /// <summary>All bits of each byte whose key is dropped.</summary>
+    /// <summary>
+    /// The next 64 scores of <paramref name="left"/> and which of them are kept. Those behind the last one count as kept and have the reference's score,
+    /// so that their e is 0 as well.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> Dropped(ulong kept) => Vector512.Equals(
-        Avx512BW.Shuffle(Vector512.Create(kept).AsByte(), Vector512.Create(
-            0x0000000000000000UL, 0x0101010101010101UL, 0x0202020202020202UL, 0x0303030303030303UL,
-            0x0404040404040404UL, 0x0505050505050505UL, 0x0606060606060606UL, 0x0707070707070707UL).AsByte())
-        & Vector512.Create(0x8040201008040201UL).AsByte(),
-        Vector512<byte>.Zero);
+    public static (Vector512<sbyte> Scores, ulong Kept) Load(sbyte* scores, ulong* mask, int left, Vector512<sbyte> top) => left >= 64
+        ? (Vector512.Load(scores), *mask)
+        : (Avx512BW.MaskLoad(scores, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)left)), top), *mask | (ulong.MaxValue << left));
 
-    /// <summary>The last scores; behind them the reference, which has e = 0 as kept keys do.</summary>
+    /// <summary>e of 64 keys, 0 of kept ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<sbyte> LoadRest(sbyte* scores, int rest, Vector512<sbyte> top) => Avx512BW.MaskLoad(
-        scores, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)rest)), top);
+    public static Vector512<byte> Below<TLevels>(Vector512<sbyte> top, Vector512<sbyte> s, ulong kept)
+        where TLevels : struct, ILevels
+    {
+        Vector512<byte> sign = Vector512.Create((byte)0x80);
+        Vector512<byte> e = TLevels.All
+            ? Avx512BW.SubtractSaturate(top.AsByte() ^ sign, s.AsByte() ^ sign)
+            : Vector512.Max(Avx512BW.SubtractSaturate(top, s), Vector512<sbyte>.Zero).AsByte();
+        return (Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) == 0
+            ? e
+            : Vector512.ConditionalSelect(LaneMasks.SetBytes512(kept), Vector512<byte>.Zero, e);
+    }
+
+    /// <summary>The number of keys at <see cref="LastNear"/>, where there are no levels behind it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int AtLast<TLevels>(Vector512<byte> e)
+        where TLevels : struct, ILevels => TLevels.All
+            ? 0
+            : BitOperations.PopCount(Vector512.Equals(e, Vector512.Create((byte)LastNear)).ExtractMostSignificantBits());
+
+    /// <summary>The sums of 8 bytes each of a table's entries for e; the last two of its four registers only with all levels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<ulong> Sums<TLevels>(
+        Vector512<byte> e, Vector512<byte> table0, Vector512<byte> table1, Vector512<byte> table2, Vector512<byte> table3)
+        where TLevels : struct, ILevels
+    {
+        Vector512<byte> near = Avx512Vbmi.PermuteVar64x8x2(table0, e, table1);
+        return Sum8(TLevels.All
+            ? Vector512.ConditionalSelect(
+                Vector512.LessThan(e.AsSByte(), Vector512<sbyte>.Zero).AsByte(), Avx512Vbmi.PermuteVar64x8x2(table2, e, table3), near)
+            : near);
+    }
+
+    /// <summary>The sums of 8 bytes each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<ulong> Sum8(Vector512<byte> x) => Avx512BW.SumAbsoluteDifferences(x, Vector512<byte>.Zero).AsUInt64();
+
+    /// <summary>The sum of entries whose low and high bytes were summed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Units(Vector512<ulong> low, Vector512<ulong> high) => (long)Vector512.Sum(low + (high << 8));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Fine(float step) =>
@@ -70,5 +128,17 @@ internal static unsafe class TailLevelsAvx512
         return (
             Avx512BW.PackUnsignedSaturate(ab & lowByte, cd & lowByte),
             Avx512BW.PackUnsignedSaturate(Vector512.ShiftRightLogical(ab, 8), Vector512.ShiftRightLogical(cd, 8)));
+    }
+
+    /// <summary>128 levels.</summary>
+    public readonly struct NearLevels : ILevels
+    {
+        public static bool All => false;
+    }
+
+    /// <summary>All 256 levels.</summary>
+    public readonly struct AllLevels : ILevels
+    {
+        public static bool All => true;
     }
 }

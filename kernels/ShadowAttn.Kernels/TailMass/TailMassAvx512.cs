@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using static ShadowAttn.Kernels.TailLevelsAvx512;
 
 namespace ShadowAttn.Kernels;
 
@@ -17,20 +18,8 @@ namespace ShadowAttn.Kernels;
 /// </summary>
 internal static unsafe class TailMassAvx512
 {
-    /// <summary>The weight of the reference.</summary>
-    private const float One = 65535;
-
-    /// <summary>With so many units per unit of error the error is 0.063 %.</summary>
-    private const double EnoughUnits = 1600;
-
-    /// <summary>The last of the near levels.</summary>
-    private const int LastNear = 127;
-
     /// <summary>Below this the near levels' last one weighs so much that the keys behind it need levels of their own.</summary>
     private const float FlatStep = 0.03f;
-
-    /// <summary>From here on the average weight is hardly ever enough.</summary>
-    private const float SteepStep = 0.6f;
 
     /// <summary>Keys whose weights are summed in fp32 before the sum goes to double.</summary>
     private const int ExactPart = 1 << 15;
@@ -42,22 +31,15 @@ internal static unsafe class TailMassAvx512
     {
         if (step < SteepStep)
         {
-            double units;
-            if (step >= FlatStep)
+            float sumOfUnits;
+            if (step >= FlatStep && FixedPoint<NearLevels>(scores, mask, n, (sbyte)reference, step, &sumOfUnits))
             {
-                int far;
-                units = Near(scores, mask, n, (sbyte)reference, step, &far);
-                double last = far == 0 ? 0 : far * (double)One * ExpScalar.One(-LastNear * step);
-                if (units >= EnoughUnits * ((0.5 * n) + last))
-                {
-                    return (float)(units / One);
-                }
+                return sumOfUnits;
             }
 
-            units = All(scores, mask, n, (sbyte)reference, step);
-            if (units >= EnoughUnits * 0.5 * n)
+            if (FixedPoint<AllLevels>(scores, mask, n, (sbyte)reference, step, &sumOfUnits))
             {
-                return (float)(units / One);
+                return sumOfUnits;
             }
         }
 
@@ -74,100 +56,35 @@ internal static unsafe class TailMassAvx512
         return (float)sum;
     }
 
-    /// <summary>The units of the dropped keys; those of <paramref name="far"/> more than <see cref="LastNear"/> levels below count as if at that.</summary>
+    /// <summary>The weights of the dropped keys; false when their sum may be too far off.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Near(sbyte* scores, ulong* mask, int n, sbyte reference, float step, int* far)
+    private static bool FixedPoint<TLevels>(sbyte* scores, ulong* mask, int n, sbyte reference, float step, float* sum)
+        where TLevels : struct, ILevels
     {
-        (Vector512<byte> low0, Vector512<byte> high0) = TailLevelsAvx512.Weights(step, 0, One);
-        (Vector512<byte> low1, Vector512<byte> high1) = TailLevelsAvx512.Weights(step, 64, One);
+        (Vector512<byte> low0, Vector512<byte> high0) = Weights(step, 0);
+        (Vector512<byte> low1, Vector512<byte> high1) = Weights(step, 64);
+        (Vector512<byte> low2, Vector512<byte> high2) = TLevels.All ? Weights(step, 128) : default;
+        (Vector512<byte> low3, Vector512<byte> high3) = TLevels.All ? Weights(step, 192) : default;
         Vector512<sbyte> top = Vector512.Create(reference);
-        Vector512<sbyte> last = Vector512.Create((sbyte)LastNear);
         long keptCount = 0;
-        int farCount = 0;
+        int lastCount = 0;
         Vector512<ulong> lowSum = Vector512<ulong>.Zero;
         Vector512<ulong> highSum = Vector512<ulong>.Zero;
         for (int i = 0; i < n; i += 64, mask++)
         {
-            ulong kept = *mask;
-            Vector512<sbyte> s;
-            if (i + 64 <= n)
-            {
-                s = Vector512.Load(scores + i);
-            }
-            else
-            {
-                kept |= ulong.MaxValue << (n - i);
-                s = TailLevelsAvx512.LoadRest(scores + i, n - i, top);
-            }
-
-            Vector512<sbyte> e = Vector512.Max(Avx512BW.SubtractSaturate(top, s), Vector512<sbyte>.Zero);
-            if ((Vector512.GreaterThan(e, Vector512<sbyte>.Zero).ExtractMostSignificantBits() & kept) != 0)
-            {
-                e = Vector512.ConditionalSelect(TailLevelsAvx512.Dropped(kept).AsSByte(), e, Vector512<sbyte>.Zero);
-            }
-
+            (Vector512<sbyte> s, ulong kept) = Load(scores + i, mask, n - i, top);
+            Vector512<byte> e = Below<TLevels>(top, s, kept);
             keptCount += BitOperations.PopCount(kept);
-            farCount += BitOperations.PopCount(Vector512.Equals(e, last).ExtractMostSignificantBits());
-            Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(low0, e.AsByte(), low1);
-            Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(high0, e.AsByte(), high1);
-            lowSum += Avx512BW.SumAbsoluteDifferences(low, Vector512<byte>.Zero).AsUInt64();
-            highSum += Avx512BW.SumAbsoluteDifferences(high, Vector512<byte>.Zero).AsUInt64();
+            lastCount += AtLast<TLevels>(e);
+            lowSum += Sums<TLevels>(e, low0, low1, low2, low3);
+            highSum += Sums<TLevels>(e, high0, high1, high2, high3);
         }
 
-        *far = farCount;
-        return Units(lowSum, highSum, keptCount);
+        double units = Units(lowSum, highSum) - (keptCount * (long)One);
+        double last = lastCount == 0 ? 0 : lastCount * (double)One * ExpScalar.One(-LastNear * step);
+        *sum = (float)(units / One);
+        return units >= EnoughUnits * ((0.5 * n) + last);
     }
-
-    /// <summary>The units of the dropped keys.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double All(sbyte* scores, ulong* mask, int n, sbyte reference, float step)
-    {
-        (Vector512<byte> low0, Vector512<byte> high0) = TailLevelsAvx512.Weights(step, 0, One);
-        (Vector512<byte> low1, Vector512<byte> high1) = TailLevelsAvx512.Weights(step, 64, One);
-        (Vector512<byte> low2, Vector512<byte> high2) = TailLevelsAvx512.Weights(step, 128, One);
-        (Vector512<byte> low3, Vector512<byte> high3) = TailLevelsAvx512.Weights(step, 192, One);
-        Vector512<byte> sign = Vector512.Create((byte)0x80);
-        Vector512<sbyte> top = Vector512.Create(reference);
-        Vector512<byte> unsignedTop = top.AsByte() ^ sign;
-        long keptCount = 0;
-        Vector512<ulong> lowSum = Vector512<ulong>.Zero;
-        Vector512<ulong> highSum = Vector512<ulong>.Zero;
-        for (int i = 0; i < n; i += 64, mask++)
-        {
-            ulong kept = *mask;
-            Vector512<sbyte> s;
-            if (i + 64 <= n)
-            {
-                s = Vector512.Load(scores + i);
-            }
-            else
-            {
-                kept |= ulong.MaxValue << (n - i);
-                s = TailLevelsAvx512.LoadRest(scores + i, n - i, top);
-            }
-
-            Vector512<byte> e = Avx512BW.SubtractSaturate(unsignedTop, s.AsByte() ^ sign);
-            if ((Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) != 0)
-            {
-                e = Vector512.ConditionalSelect(TailLevelsAvx512.Dropped(kept), e, Vector512<byte>.Zero);
-            }
-
-            keptCount += BitOperations.PopCount(kept);
-            Vector512<byte> far = Vector512.LessThan(e.AsSByte(), Vector512<sbyte>.Zero).AsByte();
-            Vector512<byte> low = Vector512.ConditionalSelect(
-                far, Avx512Vbmi.PermuteVar64x8x2(low2, e, low3), Avx512Vbmi.PermuteVar64x8x2(low0, e, low1));
-            Vector512<byte> high = Vector512.ConditionalSelect(
-                far, Avx512Vbmi.PermuteVar64x8x2(high2, e, high3), Avx512Vbmi.PermuteVar64x8x2(high0, e, high1));
-            lowSum += Avx512BW.SumAbsoluteDifferences(low, Vector512<byte>.Zero).AsUInt64();
-            highSum += Avx512BW.SumAbsoluteDifferences(high, Vector512<byte>.Zero).AsUInt64();
-        }
-
-        return Units(lowSum, highSum, keptCount);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static double Units(Vector512<ulong> lowSum, Vector512<ulong> highSum, long keptCount) =>
-        (long)Vector512.Sum(lowSum + (highSum << 8)) - (keptCount * (long)One);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Exact(sbyte* scores, ulong* mask, int n, int reference, Vector512<float> fine, Vector512<float> coarse)

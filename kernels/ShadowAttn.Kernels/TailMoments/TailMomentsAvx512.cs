@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using static ShadowAttn.Kernels.TailLevelsAvx512;
 
 namespace ShadowAttn.Kernels;
 
@@ -21,20 +22,8 @@ internal static unsafe class TailMomentsAvx512
     /// <summary>Keys whose weights are summed in fp32 before the sums go to double, and whose squares are summed in 32 bits.</summary>
     private const int Part = 1 << 15;
 
-    /// <summary>The weight of the reference in fixed point, and the bound of e·w.</summary>
-    private const float One = 65535;
-
-    /// <summary>With so many units per unit of error the error is 0.063 %.</summary>
-    private const double EnoughUnits = 1600;
-
-    /// <summary>The last of 128 levels.</summary>
-    private const int LastNear = 127;
-
     /// <summary>Below this the keys behind the 128 levels weigh too much in Σ e·w, few as they are.</summary>
     private const float SmallStep = 0.055f;
-
-    /// <summary>From here on the average weight is hardly ever enough.</summary>
-    private const float SteepStep = 0.6f;
 
     public static TailMomentsKernel Kernel => new(&Sum);
 
@@ -59,14 +48,14 @@ internal static unsafe class TailMomentsAvx512
         where TLevels : struct, ILevels
     {
         float unit = One * MathF.Max(MathF.E * step, 1f / 255);
-        (Vector512<byte> massLow0, Vector512<byte> massHigh0) = TailLevelsAvx512.Weights(step, 0, One);
-        (Vector512<byte> massLow1, Vector512<byte> massHigh1) = TailLevelsAvx512.Weights(step, 64, One);
-        (Vector512<byte> massLow2, Vector512<byte> massHigh2) = TLevels.All ? TailLevelsAvx512.Weights(step, 128, One) : default;
-        (Vector512<byte> massLow3, Vector512<byte> massHigh3) = TLevels.All ? TailLevelsAvx512.Weights(step, 192, One) : default;
-        (Vector512<byte> distanceLow0, Vector512<byte> distanceHigh0) = TailLevelsAvx512.Distances(step, 0, unit);
-        (Vector512<byte> distanceLow1, Vector512<byte> distanceHigh1) = TailLevelsAvx512.Distances(step, 64, unit);
-        (Vector512<byte> distanceLow2, Vector512<byte> distanceHigh2) = TLevels.All ? TailLevelsAvx512.Distances(step, 128, unit) : default;
-        (Vector512<byte> distanceLow3, Vector512<byte> distanceHigh3) = TLevels.All ? TailLevelsAvx512.Distances(step, 192, unit) : default;
+        (Vector512<byte> massLow0, Vector512<byte> massHigh0) = Weights(step, 0);
+        (Vector512<byte> massLow1, Vector512<byte> massHigh1) = Weights(step, 64);
+        (Vector512<byte> massLow2, Vector512<byte> massHigh2) = TLevels.All ? Weights(step, 128) : default;
+        (Vector512<byte> massLow3, Vector512<byte> massHigh3) = TLevels.All ? Weights(step, 192) : default;
+        (Vector512<byte> distanceLow0, Vector512<byte> distanceHigh0) = Distances(step, 0, unit);
+        (Vector512<byte> distanceLow1, Vector512<byte> distanceHigh1) = Distances(step, 64, unit);
+        (Vector512<byte> distanceLow2, Vector512<byte> distanceHigh2) = TLevels.All ? Distances(step, 128, unit) : default;
+        (Vector512<byte> distanceLow3, Vector512<byte> distanceHigh3) = TLevels.All ? Distances(step, 192, unit) : default;
         Vector512<sbyte> top = Vector512.Create(reference);
         Vector512<byte> sign = Vector512.Create((byte)0x80);
         Vector512<ulong> massLow = Vector512<ulong>.Zero;
@@ -85,38 +74,15 @@ internal static unsafe class TailMomentsAvx512
             Vector512<int> squares1 = Vector512<int>.Zero;
             for (; i < stop; i += 64, mask++)
             {
-                ulong kept = *mask;
-                Vector512<sbyte> s;
-                if (i + 64 <= n)
-                {
-                    s = Vector512.Load(scores + i);
-                }
-                else
-                {
-                    kept |= ulong.MaxValue << (n - i);
-                    s = TailLevelsAvx512.LoadRest(scores + i, n - i, top);
-                }
-
-                Vector512<byte> u = s.AsByte() ^ sign;
-                Vector512<byte> e = TLevels.All
-                    ? Avx512BW.SubtractSaturate(top.AsByte() ^ sign, u)
-                    : Vector512.Max(Avx512BW.SubtractSaturate(top, s), Vector512<sbyte>.Zero).AsByte();
-                if ((Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) != 0)
-                {
-                    e = Vector512.ConditionalSelect(TailLevelsAvx512.Dropped(kept), e, Vector512<byte>.Zero);
-                }
-
+                (Vector512<sbyte> s, ulong kept) = Load(scores + i, mask, n - i, top);
+                Vector512<byte> e = Below<TLevels>(top, s, kept);
                 keptCount += BitOperations.PopCount(kept);
-                if (!TLevels.All)
-                {
-                    lastCount += BitOperations.PopCount(Vector512.Equals(e, Vector512.Create((byte)LastNear)).ExtractMostSignificantBits());
-                }
-
-                massLow += Sum8(Lookup<TLevels>(e, massLow0, massLow1, massLow2, massLow3));
-                massHigh += Sum8(Lookup<TLevels>(e, massHigh0, massHigh1, massHigh2, massHigh3));
-                distanceLow += Sum8(Lookup<TLevels>(e, distanceLow0, distanceLow1, distanceLow2, distanceLow3));
-                distanceHigh += Sum8(Lookup<TLevels>(e, distanceHigh0, distanceHigh1, distanceHigh2, distanceHigh3));
-                shifted += Sum8(u);
+                lastCount += AtLast<TLevels>(e);
+                massLow += Sums<TLevels>(e, massLow0, massLow1, massLow2, massLow3);
+                massHigh += Sums<TLevels>(e, massHigh0, massHigh1, massHigh2, massHigh3);
+                distanceLow += Sums<TLevels>(e, distanceLow0, distanceLow1, distanceLow2, distanceLow3);
+                distanceHigh += Sums<TLevels>(e, distanceHigh0, distanceHigh1, distanceHigh2, distanceHigh3);
+                shifted += Sum8(s.AsByte() ^ sign);
                 Vector512<short> wide0 = Avx512BW.ConvertToVector512Int16(s.GetLower());
                 Vector512<short> wide1 = Avx512BW.ConvertToVector512Int16(s.GetUpper());
                 squares0 += Avx512BW.MultiplyAddAdjacent(wide0, wide0);
@@ -129,28 +95,13 @@ internal static unsafe class TailMomentsAvx512
         int behind = i - n;
         sums->Scores = (long)Vector512.Sum(shifted) - (128L * i) - ((long)behind * reference);
         sums->Squares = squares - ((long)behind * reference * reference);
-        double mass = (long)Vector512.Sum(massLow + (massHigh << 8)) - (keptCount * (long)One);
-        double distance = (long)Vector512.Sum(distanceLow + (distanceHigh << 8));
+        double mass = Units(massLow, massHigh) - (keptCount * (long)One);
+        double distance = Units(distanceLow, distanceHigh);
         sums->Mass = (float)(mass / One);
         sums->Distance = (float)(distance / unit);
         double last = lastCount == 0 ? 0 : lastCount * (double)ExpScalar.One(-LastNear * step);
         return mass >= EnoughUnits * ((0.5 * n) + (last * One)) && distance >= EnoughUnits * ((0.5 * n) + (last * LastNear * unit));
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> Lookup<TLevels>(
-        Vector512<byte> e, Vector512<byte> table0, Vector512<byte> table1, Vector512<byte> table2, Vector512<byte> table3)
-        where TLevels : struct, ILevels
-    {
-        Vector512<byte> near = Avx512Vbmi.PermuteVar64x8x2(table0, e, table1);
-        return TLevels.All
-            ? Vector512.ConditionalSelect(
-                Vector512.LessThan(e.AsSByte(), Vector512<sbyte>.Zero).AsByte(), Avx512Vbmi.PermuteVar64x8x2(table2, e, table3), near)
-            : near;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<ulong> Sum8(Vector512<byte> x) => Avx512BW.SumAbsoluteDifferences(x, Vector512<byte>.Zero).AsUInt64();
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Floats(sbyte* scores, ulong* mask, int n, int reference, float step, TailMomentSums* sums)
@@ -227,22 +178,5 @@ internal static unsafe class TailMomentsAvx512
         sums->Distance = Vector512.Sum(distance0 + distance1);
         sums->Scores += Vector512.Sum(total);
         sums->Squares += Vector512.Sum(squares);
-    }
-
-    /// <summary>How many levels the tables have.</summary>
-    private interface ILevels
-    {
-        /// <summary>Whether they have all 256 and not 128.</summary>
-        static abstract bool All { get; }
-    }
-
-    private readonly struct NearLevels : ILevels
-    {
-        public static bool All => false;
-    }
-
-    private readonly struct AllLevels : ILevels
-    {
-        public static bool All => true;
     }
 }
