@@ -3,8 +3,8 @@ using ShadowAttn.Kernels;
 namespace ShadowAttn.Attention;
 
 /// <summary>
-/// The rows of a sparse call that see so few keys, or keep so many, that dense attention is faster, and those that keep all anyway. A cache has the first keys packed already, all others are
-/// packed once per call. A single query of several heads of a group goes as one block of rows, from a cache; other tiles of several heads, whose rows
+/// The rows of a sparse call that see so few keys, or keep so many, that dense attention is faster, and those that keep all anyway. A cache has the first
+/// keys packed already, all others are packed once per call. A single query of several heads of a group goes as one block of rows, from a cache; other tiles of several heads, whose rows
 /// are too few to pay for the packing, are left to gather attention.
 /// </summary>
 internal sealed unsafe class DenseRows : IDisposable

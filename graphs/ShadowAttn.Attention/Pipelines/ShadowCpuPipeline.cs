@@ -118,21 +118,15 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
         int items = call.KvHeads * parts * tiles;
         for (int item = work.Next(); item < items && !call.Cancelled; item = work.Next())
         {
-            (int part, int tileIndex) = Place(item, parts, tiles);
-            int firstHead = part % parts * headsPerTile;
-            Tile tile = new()
+            Tile tile = RowsOf(item, parts, tiles) with
             {
-                Head = (part / parts * call.Group) + firstHead,
-                FirstQuery = (tiles - 1 - tileIndex) * QueryBlock.TileRows,
                 Scores = s.Scores,
                 ScoreStride = s.ScoreStride,
                 Q8 = s.Q8,
                 RowScales = s.RowScales,
                 ScoreUnit = 1 << shift,
             };
-            tile.HeadRows = Math.Min(QueryBlock.TileRows, call.Queries - tile.FirstQuery);
-            tile.Rows = tile.HeadRows * Math.Min(headsPerTile, call.Group - firstHead);
-            clock.At(worker, new WorkItem(part / parts, tile.Head, tile.FirstQuery, tile.HeadRows));
+            clock.At(worker, new WorkItem(tile.Head / call.Group, tile.Head, tile.FirstQuery, tile.HeadRows));
             if (dense is not null && !dense.Take(worker, ref tile, s, ref local))
             {
                 continue;
@@ -143,7 +137,7 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
                 Score(worker, tile);
                 if (item + pool.Threads < items)
                 {
-                    PrefetchQueries(item + pool.Threads, parts, tiles);
+                    PrefetchQueries(RowsOf(item + pool.Threads, parts, tiles));
                 }
             }
 
@@ -189,28 +183,38 @@ internal sealed unsafe class ShadowCpuPipeline : IAttentionPipeline, IWorkerJob
     /// <inheritdoc/>
     public void Dispose() => owned.Dispose();
 
-    /// <summary>Which part of the heads and which tile of queries, from the last, an item is.</summary>
+    /// <summary>The rows of an item: some heads of a group and, from the last, some queries.</summary>
     /// <remarks>Somebody who waits for heads gets them one after the other; else long rows come first.</remarks>
-    private (int Part, int TileIndex) Place(int item, int parts, int tiles) =>
-        call.Progress.IsWatched ? (item / tiles, item % tiles) : (item % (call.KvHeads * parts), item / (call.KvHeads * parts));
+    private Tile RowsOf(int item, int parts, int tiles)
+    {
+        (int part, int tileIndex) = call.Progress.IsWatched
+            ? (item / tiles, item % tiles)
+            : (item % (call.KvHeads * parts), item / (call.KvHeads * parts));
+        int firstHead = part % parts * headsPerTile;
+        int firstQuery = (tiles - 1 - tileIndex) * QueryBlock.TileRows;
+        int headRows = Math.Min(QueryBlock.TileRows, call.Queries - firstQuery);
+        return new Tile
+        {
+            Head = (part / parts * call.Group) + firstHead,
+            FirstQuery = firstQuery,
+            HeadRows = headRows,
+            Rows = headRows * Math.Min(headsPerTile, call.Group - firstHead),
+        };
+    }
 
     /// <summary>
     /// Asks for the queries that this worker will probably quantise next: every tile starts a stream of its own, which would wait for memory.
     /// </summary>
-    private void PrefetchQueries(int item, int parts, int tiles)
+    private void PrefetchQueries(in Tile next)
     {
         if (!Sse.IsSupported)
         {
             return;
         }
 
-        (int part, int tileIndex) = Place(item, parts, tiles);
-        int head = (part / parts * call.Group) + (part % parts * headsPerTile);
-        int first = (tiles - 1 - tileIndex) * QueryBlock.TileRows;
-        int rows = Math.Min(QueryBlock.TileRows, call.Queries - first);
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < next.HeadRows; row++)
         {
-            float* query = call.Query(head, first + row);
+            float* query = call.Query(next.Head, next.FirstQuery + row);
             for (int d = 0; d < call.Dim; d += CacheLineFloats)
             {
                 Sse.Prefetch1(query + d);
