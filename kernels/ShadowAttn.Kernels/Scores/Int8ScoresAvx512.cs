@@ -15,6 +15,8 @@ namespace ShadowAttn.Kernels;
 /// <para>Registers: 3 rows x 4 vectors = 12 accumulators, 12 products, 4 of keys, 1 broadcast. A product is added one group later, when it is
 /// certain to be there: additions that never wait leave the two multiplier ports to the multiply-adds (6.2 cycles per group of 12, 6.9 when added
 /// at once, on Zen 5). The 32-bit sums live in memory: only the end of a section that is not the last touches them.</para>
+/// <para>The first tile of rows fetches the first two lines of each group of the next tile of keys, the second one the other two: a step of decode
+/// reads every tile of keys once or twice, from the third-level cache, and is done with it before the hardware's prefetchers have the next one.</para>
 /// </remarks>
 internal readonly unsafe partial struct Int8ScoresAvx512 : IInt8ScoresTile
 {
@@ -59,6 +61,8 @@ internal readonly unsafe partial struct Int8ScoresAvx512 : IInt8ScoresTile
         Vector512<short> factor = Vector512.Create((short)(isUpper ? 1 << (16 - shift) : 1));
         byte* scratch = stackalloc byte[(Rows * Keys * sizeof(int)) + 64];
         int* wide = (int*)(((nint)scratch + 63) & ~63);
+        nint ahead = KeyTileBytes(dim);
+        nint lastAhead = ahead + (GroupBytes / 2);
         for (; rows > 0; rows -= Rows, rowTile += rowTileBytes, scores += Rows * scoreStride, products += Rows * productStride)
         {
             int section = Int8ScoresWrap.SectionGroups(rowTile, keyTile, dim);
@@ -72,7 +76,8 @@ internal readonly unsafe partial struct Int8ScoresAvx512 : IInt8ScoresTile
             {
                 for (int r = 0; r < rows; r++)
                 {
-                    OneRow(rowTile, r, keyTile, dim, section, shift, scores + (r * scoreStride), products + (r * productStride));
+                    OneRow(rowTile, r, keyTile, dim, section, shift, ahead, scores + (r * scoreStride), products + (r * productStride));
+                    ahead = Next(ahead, lastAhead);
                 }
 
                 return;
@@ -129,6 +134,8 @@ internal readonly unsafe partial struct Int8ScoresAvx512 : IInt8ScoresTile
                     k1 = Vector512.Load((sbyte*)k + 64);
                     k2 = Vector512.Load((sbyte*)k + 128);
                     k3 = Vector512.Load((sbyte*)k + 192);
+                    Sse.Prefetch0(k + ahead);
+                    Sse.Prefetch0(k + ahead + 64);
                     q = Vector512.Create(q1[g]).AsByte();
                     b0 += u0;
                     u0 = Avx512BW.MultiplyAddAdjacent(q, k0);
@@ -200,11 +207,17 @@ internal readonly unsafe partial struct Int8ScoresAvx512 : IInt8ScoresTile
                 NarrowUpper(b0, b1, b2, b3, factor, wide + Keys).Store(scores + scoreStride);
                 NarrowUpper(c0, c1, c2, c3, factor, wide + (2 * Keys)).Store(scores + (2 * scoreStride));
             }
+
+            ahead = Next(ahead, lastAhead);
         }
     }
 
+    /// <summary>What the tile of rows behind one that fetched so far ahead is to fetch; 0, which has no effect, when all is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nint Next(nint ahead, nint last) => ahead != 0 && ahead < last ? last : 0;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneRow(byte* rowTile, int row, byte* keyTile, int dim, int section, int shift, sbyte* scores, int* products)
+    private static void OneRow(byte* rowTile, int row, byte* keyTile, int dim, int section, int shift, nint ahead, sbyte* scores, int* products)
     {
         uint* q0 = (uint*)(rowTile + RowOffset(dim) + (row * RowBytes(dim)));
         short* sums = (short*)(keyTile + SumOffset(dim));
@@ -234,6 +247,8 @@ internal readonly unsafe partial struct Int8ScoresAvx512 : IInt8ScoresTile
             for (int g = first; g < last; g++)
             {
                 Vector512<byte> q = Vector512.Create(q0[g]).AsByte();
+                Sse.Prefetch0(k + ahead);
+                Sse.Prefetch0(k + ahead + 64);
                 a0 += Avx512BW.MultiplyAddAdjacent(q, Vector512.Load((sbyte*)k));
                 a1 += Avx512BW.MultiplyAddAdjacent(q, Vector512.Load((sbyte*)k + 64));
                 a2 += Avx512BW.MultiplyAddAdjacent(q, Vector512.Load((sbyte*)k + 128));
