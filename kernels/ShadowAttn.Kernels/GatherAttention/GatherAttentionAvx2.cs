@@ -46,7 +46,7 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
     {
         switch (a->Keys.Format)
         {
-            case KvFormat.F32: Keys<F32LoadAvx2>(a, s, counts); break;
+            case KvFormat.F32: Keys<F32LoadAvx2, NearRows>(a, s, counts); break;
             case KvFormat.F16: Keys<F16LoadAvx2>(a, s, counts); break;
             case KvFormat.BF16: Keys<BF16LoadAvx2>(a, s, counts); break;
             default: Keys<Q16LoadAvx2>(a, s, counts); break;
@@ -57,7 +57,7 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
     {
         switch (a->Values.Format)
         {
-            case KvFormat.F32: Values<F32LoadAvx2>(a, s, counts); break;
+            case KvFormat.F32: Values<F32LoadAvx2, NearRows>(a, s, counts); break;
             case KvFormat.F16: Values<F16LoadAvx2>(a, s, counts); break;
             case KvFormat.BF16: Values<BF16LoadAvx2>(a, s, counts); break;
             default: Values<Q16LoadAvx2>(a, s, counts); break;
@@ -83,16 +83,44 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
     private static void Keys<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
         where TLoad : struct, IKvLoad256
     {
+        if (s->Far)
+        {
+            Keys<TLoad, FarRows>(a, s, n);
+        }
+        else
+        {
+            Keys<TLoad, NearRows>(a, s, n);
+        }
+    }
+
+    private static void Keys<TLoad, TFetch>(GatherArguments* a, GatherState* s, SplitCounts* n)
+        where TLoad : struct, IKvLoad256
+        where TFetch : struct, IRowFetch
+    {
         byte* keys = (byte*)a->Keys.Data;
         nint stride = a->Keys.Stride * TLoad.Bytes;
-        GatherLogitsAvx2.Pair<TLoad>(s->Queries, keys, stride, a->Dim, s->Both, n->Both, s->Weights0, s->Weights1);
-        GatherLogitsAvx2.One<TLoad>(s->Queries, keys, stride, a->Dim, s->First, n->First, s->FirstWeights);
-        GatherLogitsAvx2.One<TLoad>(s->Queries + 16, keys, stride, a->Dim, s->Second, n->Second, s->SecondWeights);
+        GatherLogitsAvx2.Pair<TLoad, TFetch>(s->Queries, keys, stride, a->Dim, s->Both, n->Both, s->Weights0, s->Weights1);
+        GatherLogitsAvx2.One<TLoad, TFetch>(s->Queries, keys, stride, a->Dim, s->First, n->First, s->FirstWeights);
+        GatherLogitsAvx2.One<TLoad, TFetch>(s->Queries + 16, keys, stride, a->Dim, s->Second, n->Second, s->SecondWeights);
+    }
+
+    private static void Values<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
+        where TLoad : struct, IKvLoad256
+    {
+        if (s->Far)
+        {
+            Values<TLoad, FarRows>(a, s, n);
+        }
+        else
+        {
+            Values<TLoad, NearRows>(a, s, n);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Values<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
+    private static void Values<TLoad, TFetch>(GatherArguments* a, GatherState* s, SplitCounts* n)
         where TLoad : struct, IKvLoad256
+        where TFetch : struct, IRowFetch
     {
         int blocks = a->Dim / 8;
         int passes = (blocks + MaxBlocks - 1) / MaxBlocks;
@@ -107,12 +135,12 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
             float* s1 = s->Sums1 + (block * 8);
             switch (count)
             {
-                case 1: GatherValuesAvx2.Accumulate<Blocks1, TLoad>(s, n, v, stride, s0, s1); break;
-                case 2: GatherValuesAvx2.Accumulate<Blocks2, TLoad>(s, n, v, stride, s0, s1); break;
-                case 3: GatherValuesAvx2.Accumulate<Blocks3, TLoad>(s, n, v, stride, s0, s1); break;
-                case 4: GatherValuesAvx2.Accumulate<Blocks4, TLoad>(s, n, v, stride, s0, s1); break;
-                case 5: GatherValuesAvx2.Accumulate<Blocks5, TLoad>(s, n, v, stride, s0, s1); break;
-                default: GatherValuesAvx2.Accumulate<Blocks6, TLoad>(s, n, v, stride, s0, s1); break;
+                case 1: GatherValuesAvx2.Accumulate<Blocks1, TLoad, TFetch>(s, n, v, stride, s0, s1); break;
+                case 2: GatherValuesAvx2.Accumulate<Blocks2, TLoad, TFetch>(s, n, v, stride, s0, s1); break;
+                case 3: GatherValuesAvx2.Accumulate<Blocks3, TLoad, TFetch>(s, n, v, stride, s0, s1); break;
+                case 4: GatherValuesAvx2.Accumulate<Blocks4, TLoad, TFetch>(s, n, v, stride, s0, s1); break;
+                case 5: GatherValuesAvx2.Accumulate<Blocks5, TLoad, TFetch>(s, n, v, stride, s0, s1); break;
+                default: GatherValuesAvx2.Accumulate<Blocks6, TLoad, TFetch>(s, n, v, stride, s0, s1); break;
             }
 
             block += count;

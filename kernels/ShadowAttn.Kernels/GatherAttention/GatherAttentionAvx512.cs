@@ -156,17 +156,17 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
             bool add = d != 0;
             switch (blocks)
             {
-                case 0: GatherLogitsAvx512.Run<PartBlock, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 1: GatherLogitsAvx512.Run<Blocks1, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 2: GatherLogitsAvx512.Run<Blocks2, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 3: GatherLogitsAvx512.Run<Blocks3, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 4: GatherLogitsAvx512.Run<Blocks4, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 5: GatherLogitsAvx512.Run<Blocks5, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 6: GatherLogitsAvx512.Run<Blocks6, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 7: GatherLogitsAvx512.Run<Blocks7, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 8: GatherLogitsAvx512.Run<Blocks8, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                case 9: GatherLogitsAvx512.Run<Blocks9, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
-                default: GatherLogitsAvx512.Run<Blocks10, F32LoadAvx512>(s, q, k, stride, n, rest, add); break;
+                case 0: GatherLogitsAvx512.Run<PartBlock, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 1: GatherLogitsAvx512.Run<Blocks1, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 2: GatherLogitsAvx512.Run<Blocks2, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 3: GatherLogitsAvx512.Run<Blocks3, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 4: GatherLogitsAvx512.Run<Blocks4, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 5: GatherLogitsAvx512.Run<Blocks5, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 6: GatherLogitsAvx512.Run<Blocks6, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 7: GatherLogitsAvx512.Run<Blocks7, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 8: GatherLogitsAvx512.Run<Blocks8, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                case 9: GatherLogitsAvx512.Run<Blocks9, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
+                default: GatherLogitsAvx512.Run<Blocks10, F32LoadAvx512, NearRows>(s, q, k, stride, n, rest, add); break;
             }
 
             d += Math.Max(blocks, 1) * 16;
@@ -187,26 +187,40 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
             float* s1 = s->Sums1 + d;
             switch (blocks)
             {
-                case 0: GatherValuesAvx512.Run<PartBlock, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 1: GatherValuesAvx512.Run<Blocks1, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 2: GatherValuesAvx512.Run<Blocks2, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 3: GatherValuesAvx512.Run<Blocks3, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 4: GatherValuesAvx512.Run<Blocks4, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 5: GatherValuesAvx512.Run<Blocks5, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 6: GatherValuesAvx512.Run<Blocks6, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 7: GatherValuesAvx512.Run<Blocks7, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 8: GatherValuesAvx512.Run<Blocks8, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                case 9: GatherValuesAvx512.Run<Blocks9, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
-                default: GatherValuesAvx512.Run<Blocks10, F32LoadAvx512>(s, v, stride, n, s0, s1, rest); break;
+                case 0: GatherValuesAvx512.Run<PartBlock, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 1: GatherValuesAvx512.Run<Blocks1, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 2: GatherValuesAvx512.Run<Blocks2, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 3: GatherValuesAvx512.Run<Blocks3, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 4: GatherValuesAvx512.Run<Blocks4, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 5: GatherValuesAvx512.Run<Blocks5, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 6: GatherValuesAvx512.Run<Blocks6, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 7: GatherValuesAvx512.Run<Blocks7, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 8: GatherValuesAvx512.Run<Blocks8, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                case 9: GatherValuesAvx512.Run<Blocks9, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
+                default: GatherValuesAvx512.Run<Blocks10, F32LoadAvx512, NearRows>(s, v, stride, n, s0, s1, rest); break;
             }
 
             d += Math.Max(blocks, 1) * 16;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Keys<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
         where TLoad : struct, IKvLoad
+    {
+        if (s->Far)
+        {
+            Keys<TLoad, FarRows>(a, s, n);
+        }
+        else
+        {
+            Keys<TLoad, NearRows>(a, s, n);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Keys<TLoad, TFetch>(GatherArguments* a, GatherState* s, SplitCounts* n)
+        where TLoad : struct, IKvLoad
+        where TFetch : struct, IRowFetch
     {
         int dim = a->Dim;
         int rest = dim % 32;
@@ -219,25 +233,39 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
             bool part = d + (32 * registers) > dim;
             switch (registers)
             {
-                case 1 when part: GatherLogitsAvx512.Run<PartBlocks2, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 1: GatherLogitsAvx512.Run<Blocks2, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 2 when part: GatherLogitsAvx512.Run<PartBlocks4, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 2: GatherLogitsAvx512.Run<Blocks4, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 3 when part: GatherLogitsAvx512.Run<PartBlocks6, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 3: GatherLogitsAvx512.Run<Blocks6, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 4 when part: GatherLogitsAvx512.Run<PartBlocks8, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 4: GatherLogitsAvx512.Run<Blocks8, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                case 5 when part: GatherLogitsAvx512.Run<PartBlocks10, TLoad>(s, q, row, stride, n, rest, d != 0); break;
-                default: GatherLogitsAvx512.Run<Blocks10, TLoad>(s, q, row, stride, n, rest, d != 0); break;
+                case 1 when part: GatherLogitsAvx512.Run<PartBlocks2, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 1: GatherLogitsAvx512.Run<Blocks2, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 2 when part: GatherLogitsAvx512.Run<PartBlocks4, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 2: GatherLogitsAvx512.Run<Blocks4, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 3 when part: GatherLogitsAvx512.Run<PartBlocks6, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 3: GatherLogitsAvx512.Run<Blocks6, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 4 when part: GatherLogitsAvx512.Run<PartBlocks8, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 4: GatherLogitsAvx512.Run<Blocks8, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                case 5 when part: GatherLogitsAvx512.Run<PartBlocks10, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
+                default: GatherLogitsAvx512.Run<Blocks10, TLoad, TFetch>(s, q, row, stride, n, rest, d != 0); break;
             }
 
             d += 32 * registers;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
         where TLoad : struct, IKvLoad
+    {
+        if (s->Far)
+        {
+            Values<TLoad, FarRows>(a, s, n);
+        }
+        else
+        {
+            Values<TLoad, NearRows>(a, s, n);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Values<TLoad, TFetch>(GatherArguments* a, GatherState* s, SplitCounts* n)
+        where TLoad : struct, IKvLoad
+        where TFetch : struct, IRowFetch
     {
         int dim = a->Dim;
         int rest = dim % 32;
@@ -251,16 +279,16 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
             bool part = d + (32 * registers) > dim;
             switch (registers)
             {
-                case 1 when part: GatherValuesAvx512.Run<PartBlocks2, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 1: GatherValuesAvx512.Run<Blocks2, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 2 when part: GatherValuesAvx512.Run<PartBlocks4, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 2: GatherValuesAvx512.Run<Blocks4, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 3 when part: GatherValuesAvx512.Run<PartBlocks6, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 3: GatherValuesAvx512.Run<Blocks6, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 4 when part: GatherValuesAvx512.Run<PartBlocks8, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 4: GatherValuesAvx512.Run<Blocks8, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                case 5 when part: GatherValuesAvx512.Run<PartBlocks10, TLoad>(s, row, stride, n, s0, s1, rest); break;
-                default: GatherValuesAvx512.Run<Blocks10, TLoad>(s, row, stride, n, s0, s1, rest); break;
+                case 1 when part: GatherValuesAvx512.Run<PartBlocks2, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 1: GatherValuesAvx512.Run<Blocks2, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 2 when part: GatherValuesAvx512.Run<PartBlocks4, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 2: GatherValuesAvx512.Run<Blocks4, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 3 when part: GatherValuesAvx512.Run<PartBlocks6, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 3: GatherValuesAvx512.Run<Blocks6, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 4 when part: GatherValuesAvx512.Run<PartBlocks8, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 4: GatherValuesAvx512.Run<Blocks8, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                case 5 when part: GatherValuesAvx512.Run<PartBlocks10, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
+                default: GatherValuesAvx512.Run<Blocks10, TLoad, TFetch>(s, row, stride, n, s0, s1, rest); break;
             }
 
             d += 32 * registers;

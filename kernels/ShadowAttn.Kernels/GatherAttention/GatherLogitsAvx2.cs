@@ -8,30 +8,29 @@ namespace ShadowAttn.Kernels;
 /// Logits of listed keys. Queries lie as chunks of 16 channels, [dim/16][2 rows][16], zero behind dim. 16-bit keys are widened in registers
 /// (<see cref="IKvLoad256"/>). Registers of the pair: 4 keys x 2 rows = 8
 /// accumulators, 2 query chunks, 1 key chunk, and a tree of horizontal additions that leaves the 8 sums in order. One row: 8 keys, 8
-/// accumulators, key chunks as memory operands. The first line of the key <see cref="Ahead"/> places later is fetched. Lists
-/// are padded as <see cref="GatherState"/> says, at least Ahead + 7 entries.
+/// accumulators, key chunks as memory operands. Keys are fetched ahead (<see cref="IRowFetch"/>).
 /// </summary>
 internal static unsafe class GatherLogitsAvx2
 {
-    private const int Ahead = 8;
-
     /// <summary>q0·k and q1·k of the listed keys; writes up to 3 entries behind each of the two results.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pair<TLoad>(float* queries, byte* keys, nint stride, int dim, int* list, int count, float* logits0, float* logits1)
+    public static void Pair<TLoad, TFetch>(float* queries, byte* keys, nint stride, int dim, int* list, int count, float* logits0, float* logits1)
         where TLoad : struct, IKvLoad256
+        where TFetch : struct, IRowFetch
     {
         nint whole = dim & ~7;
+        nint bytes = dim * TLoad.Bytes;
         Vector256<int> tail = LaneMasks.First256(dim & 7);
         for (int i = 0; i < count; i += 4)
         {
             byte* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead] * stride), bytes);
             byte* k1 = keys + (list[i + 1] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 1] * stride), bytes);
             byte* k2 = keys + (list[i + 2] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 2] * stride), bytes);
             byte* k3 = keys + (list[i + 3] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 3] * stride), bytes);
             Vector256<float> a0 = Vector256<float>.Zero;
             Vector256<float> a1 = Vector256<float>.Zero;
             Vector256<float> a2 = Vector256<float>.Zero;
@@ -86,29 +85,31 @@ internal static unsafe class GatherLogitsAvx2
 
     /// <summary>q·k of the listed keys, chunks of the query 32 elements apart; writes up to 7 entries behind the result.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void One<TLoad>(float* query, byte* keys, nint stride, int dim, int* list, int count, float* logits)
+    public static void One<TLoad, TFetch>(float* query, byte* keys, nint stride, int dim, int* list, int count, float* logits)
         where TLoad : struct, IKvLoad256
+        where TFetch : struct, IRowFetch
     {
         nint whole = dim & ~7;
+        nint bytes = dim * TLoad.Bytes;
         Vector256<int> tail = LaneMasks.First256(dim & 7);
         for (int i = 0; i < count; i += 8)
         {
             byte* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead] * stride), bytes);
             byte* k1 = keys + (list[i + 1] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 1] * stride), bytes);
             byte* k2 = keys + (list[i + 2] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 2] * stride), bytes);
             byte* k3 = keys + (list[i + 3] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 3] * stride), bytes);
             byte* k4 = keys + (list[i + 4] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 4] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 4] * stride), bytes);
             byte* k5 = keys + (list[i + 5] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 5] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 5] * stride), bytes);
             byte* k6 = keys + (list[i + 6] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 6] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 6] * stride), bytes);
             byte* k7 = keys + (list[i + 7] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 7] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 7] * stride), bytes);
             Vector256<float> a0 = Vector256<float>.Zero;
             Vector256<float> a1 = Vector256<float>.Zero;
             Vector256<float> a2 = Vector256<float>.Zero;

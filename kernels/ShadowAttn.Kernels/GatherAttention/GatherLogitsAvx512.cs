@@ -7,20 +7,18 @@ namespace ShadowAttn.Kernels;
 /// <summary>
 /// Logits of the listed keys of a pair over a block of <c>TBlocks</c> x 16 channels, at most 10. Queries lie as chunks of 16 channels,
 /// [dim/16][2 rows][16], and stay in registers, 20 of them. Shared keys go 4 at a time, chunk by chunk, so that there
-/// are 8 independent sums; the others 8 at a time, one after the other (whole rows in order use the caches better than columns of eight); a tree of shuffles and additions leaves the 8 sums in order. 16-bit keys are widened in
-/// registers (<see cref="IKvLoad"/>). The first line of the key <see cref="Ahead"/> places later is fetched; its other lines follow by the
-/// hardware's prefetchers. Lists are padded as <see cref="GatherState"/> says, at least Ahead + 7 entries.
+/// are 8 independent sums; the others 8 at a time, one after the other (whole rows in order use the caches better than columns of eight); a tree of shuffles and
+/// additions leaves the 8 sums in order. 16-bit keys are widened in registers (<see cref="IKvLoad"/>). Keys are fetched ahead (<see cref="IRowFetch"/>).
 /// </summary>
 internal static unsafe class GatherLogitsAvx512
 {
-    private const int Ahead = 8;
-
     /// <summary>q0·k and q1·k of the listed keys, added to what is there when <paramref name="add"/>; writes up to 3 entries behind each result.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pair<TBlocks, TLoad>(
+    public static void Pair<TBlocks, TLoad, TFetch>(
         float* queries, byte* keys, nint stride, int* list, int count, float* logits0, float* logits1, int rest, bool add)
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad
+        where TFetch : struct, IRowFetch
     {
         Vector512<int> part = TLoad.Mask(rest);
         Vector512<float> q0 = TBlocks.Count > 0 ? Vector512.Load(queries + 0) : default;
@@ -46,13 +44,13 @@ internal static unsafe class GatherLogitsAvx512
         for (nint i = 0; i < count; i += 4)
         {
             byte* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             byte* k1 = keys + (list[i + 1] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 1] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             byte* k2 = keys + (list[i + 2] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 2] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             byte* k3 = keys + (list[i + 3] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 3] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> x0 = TLoad.Chunk(k0, 0, TBlocks.PartFrom <= 0, part);
             Vector512<float> a0 = q0 * x0;
             Vector512<float> b0 = r0 * x0;
@@ -225,9 +223,10 @@ internal static unsafe class GatherLogitsAvx512
 
     /// <summary>q·k of the listed keys, added to what is there when <paramref name="add"/>; writes up to 7 entries behind the result.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void One<TBlocks, TLoad>(float* query, byte* keys, nint stride, int* list, int count, float* logits, int rest, bool add)
+    public static void One<TBlocks, TLoad, TFetch>(float* query, byte* keys, nint stride, int* list, int count, float* logits, int rest, bool add)
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad
+        where TFetch : struct, IRowFetch
     {
         Vector512<int> part = TLoad.Mask(rest);
         Vector512<float> q0 = TBlocks.Count > 0 ? Vector512.Load(query + 0) : default;
@@ -243,7 +242,7 @@ internal static unsafe class GatherLogitsAvx512
         for (nint i = 0; i < count; i += 8)
         {
             byte* k0 = keys + (list[i] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a0 = q0 * TLoad.Chunk(k0, 0, TBlocks.PartFrom <= 0, part);
             a0 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k0, 1, TBlocks.PartFrom <= 1, part), a0) : a0;
             a0 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k0, 2, TBlocks.PartFrom <= 2, part), a0) : a0;
@@ -256,7 +255,7 @@ internal static unsafe class GatherLogitsAvx512
             a0 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k0, 9, TBlocks.PartFrom <= 9, part), a0) : a0;
 
             byte* k1 = keys + (list[i + 1] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 1] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 1] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a1 = q0 * TLoad.Chunk(k1, 0, TBlocks.PartFrom <= 0, part);
             a1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k1, 1, TBlocks.PartFrom <= 1, part), a1) : a1;
             a1 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k1, 2, TBlocks.PartFrom <= 2, part), a1) : a1;
@@ -269,7 +268,7 @@ internal static unsafe class GatherLogitsAvx512
             a1 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k1, 9, TBlocks.PartFrom <= 9, part), a1) : a1;
 
             byte* k2 = keys + (list[i + 2] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 2] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 2] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a2 = q0 * TLoad.Chunk(k2, 0, TBlocks.PartFrom <= 0, part);
             a2 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k2, 1, TBlocks.PartFrom <= 1, part), a2) : a2;
             a2 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k2, 2, TBlocks.PartFrom <= 2, part), a2) : a2;
@@ -282,7 +281,7 @@ internal static unsafe class GatherLogitsAvx512
             a2 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k2, 9, TBlocks.PartFrom <= 9, part), a2) : a2;
 
             byte* k3 = keys + (list[i + 3] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 3] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 3] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a3 = q0 * TLoad.Chunk(k3, 0, TBlocks.PartFrom <= 0, part);
             a3 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k3, 1, TBlocks.PartFrom <= 1, part), a3) : a3;
             a3 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k3, 2, TBlocks.PartFrom <= 2, part), a3) : a3;
@@ -295,7 +294,7 @@ internal static unsafe class GatherLogitsAvx512
             a3 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k3, 9, TBlocks.PartFrom <= 9, part), a3) : a3;
 
             byte* k4 = keys + (list[i + 4] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 4] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 4] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a4 = q0 * TLoad.Chunk(k4, 0, TBlocks.PartFrom <= 0, part);
             a4 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k4, 1, TBlocks.PartFrom <= 1, part), a4) : a4;
             a4 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k4, 2, TBlocks.PartFrom <= 2, part), a4) : a4;
@@ -308,7 +307,7 @@ internal static unsafe class GatherLogitsAvx512
             a4 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k4, 9, TBlocks.PartFrom <= 9, part), a4) : a4;
 
             byte* k5 = keys + (list[i + 5] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 5] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 5] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a5 = q0 * TLoad.Chunk(k5, 0, TBlocks.PartFrom <= 0, part);
             a5 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k5, 1, TBlocks.PartFrom <= 1, part), a5) : a5;
             a5 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k5, 2, TBlocks.PartFrom <= 2, part), a5) : a5;
@@ -321,7 +320,7 @@ internal static unsafe class GatherLogitsAvx512
             a5 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k5, 9, TBlocks.PartFrom <= 9, part), a5) : a5;
 
             byte* k6 = keys + (list[i + 6] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 6] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 6] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a6 = q0 * TLoad.Chunk(k6, 0, TBlocks.PartFrom <= 0, part);
             a6 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k6, 1, TBlocks.PartFrom <= 1, part), a6) : a6;
             a6 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k6, 2, TBlocks.PartFrom <= 2, part), a6) : a6;
@@ -334,7 +333,7 @@ internal static unsafe class GatherLogitsAvx512
             a6 = TBlocks.Count > 9 ? Avx512F.FusedMultiplyAdd(q9, TLoad.Chunk(k6, 9, TBlocks.PartFrom <= 9, part), a6) : a6;
 
             byte* k7 = keys + (list[i + 7] * stride);
-            Sse.Prefetch0(keys + (list[i + Ahead + 7] * stride));
+            TFetch.Fetch(keys + (list[i + TFetch.Ahead + 7] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> a7 = q0 * TLoad.Chunk(k7, 0, TBlocks.PartFrom <= 0, part);
             a7 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(q1, TLoad.Chunk(k7, 1, TBlocks.PartFrom <= 1, part), a7) : a7;
             a7 = TBlocks.Count > 2 ? Avx512F.FusedMultiplyAdd(q2, TLoad.Chunk(k7, 2, TBlocks.PartFrom <= 2, part), a7) : a7;
@@ -357,23 +356,24 @@ internal static unsafe class GatherLogitsAvx512
     }
 
     /// <summary>All three lists of a pair: the next <paramref name="counts"/> entries of each.</summary>
-    public static void Run<TBlocks, TLoad>(GatherState* s, float* queries, byte* keys, nint stride, SplitCounts* counts, int rest, bool add)
+    public static void Run<TBlocks, TLoad, TFetch>(GatherState* s, float* queries, byte* keys, nint stride, SplitCounts* counts, int rest, bool add)
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad
+        where TFetch : struct, IRowFetch
     {
         if (counts->Both != 0)
         {
-            Pair<TBlocks, TLoad>(queries, keys, stride, s->Both, counts->Both, s->Weights0, s->Weights1, rest, add);
+            Pair<TBlocks, TLoad, TFetch>(queries, keys, stride, s->Both, counts->Both, s->Weights0, s->Weights1, rest, add);
         }
 
         if (counts->First != 0)
         {
-            One<TBlocks, TLoad>(queries, keys, stride, s->First, counts->First, s->FirstWeights, rest, add);
+            One<TBlocks, TLoad, TFetch>(queries, keys, stride, s->First, counts->First, s->FirstWeights, rest, add);
         }
 
         if (counts->Second != 0)
         {
-            One<TBlocks, TLoad>(queries + 16, keys, stride, s->Second, counts->Second, s->SecondWeights, rest, add);
+            One<TBlocks, TLoad, TFetch>(queries + 16, keys, stride, s->Second, counts->Second, s->SecondWeights, rest, add);
         }
     }
 

@@ -41,6 +41,12 @@ internal static unsafe class GatherTiles<TSteps>
     /// </summary>
     private const int BlockBytes = 1 << 20;
 
+    /// <summary>
+    /// So many pairs of a tile bring rows into the second-level cache, the others find them there: all of a step of decode, where the heads of a group
+    /// keep different keys, the first few of a prompt's tile.
+    /// </summary>
+    private const int FarPairs = 4;
+
     /// <summary>fp16 comes out of a load as 2^-112 times its value; the queries and weights get half of what makes up for it, so that neither overflows.</summary>
     private const float HalfFactor = 1UL << 56;
 
@@ -56,7 +62,7 @@ internal static unsafe class GatherTiles<TSteps>
         int blocks = 1;
         for (int p = 0; p < count; p++)
         {
-            blocks = Math.Max(blocks, Begin(pairs + p));
+            blocks = Math.Max(blocks, Begin(pairs + p, far: p < FarPairs));
         }
 
         for (int block = 0; block < blocks; block++)
@@ -86,9 +92,9 @@ internal static unsafe class GatherTiles<TSteps>
         }
     }
 
-    private static int Begin(GatherArguments* a)
+    private static int Begin(GatherArguments* a, bool far)
     {
-        GatherState* s = GatherState.Begin(a);
+        GatherState* s = GatherState.Begin(a, far);
         float factor = a->Keys.Format == KvFormat.F16 ? a->Scale * HalfFactor : a->Scale;
         TSteps.Scale(a->Row0.Query, a->Dim, factor, &a->Keys, s->Queries);
         TSteps.Scale(a->Row1.Query is null ? a->Row0.Query : a->Row1.Query, a->Dim, factor, &a->Keys, s->Queries + 16);

@@ -6,22 +6,20 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// Σ w_i v_i of listed keys for a block of <c>TBlocks</c> x 8 channels, at most 6: two rows hold 12 accumulators in registers over all three lists, a
-/// shared value row is loaded once for both. The first line of the row <see cref="Ahead"/> places later is fetched. Lists
-/// are padded as <see cref="GatherState"/> says, at least Ahead entries.
+/// shared value row is loaded once for both. Rows are fetched ahead (<see cref="IRowFetch"/>).
 /// </summary>
 internal static unsafe class GatherValuesAvx2
 {
-    private const int Ahead = 8;
-
     /// <summary>
     /// sums0 and sums1 [TBlocks·8] += Σ weights·values over the next <paramref name="counts"/> entries: of <c>Both</c> for each row, then of
     /// <c>First</c> for row 0 and <c>Second</c> for row 1.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Accumulate<TBlocks, TLoad>(
+    public static void Accumulate<TBlocks, TLoad, TFetch>(
         GatherState* lists, SplitCounts* counts, byte* values, nint stride, float* sums0, float* sums1)
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad256
+        where TFetch : struct, IRowFetch
     {
         Vector256<float> x0 = TBlocks.Count > 0 ? Vector256.Load(sums0 + 0) : default;
         Vector256<float> x1 = TBlocks.Count > 1 ? Vector256.Load(sums0 + 8) : default;
@@ -42,7 +40,7 @@ internal static unsafe class GatherValuesAvx2
         for (int i = 0; i < count; i++)
         {
             byte* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[i + Ahead] * stride));
+            TFetch.Fetch(values + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 8 * TLoad.Bytes);
             Vector256<float> w0 = Vector256.Create(weights0[i]);
             Vector256<float> w1 = Vector256.Create(weights1[i]);
             if (TBlocks.Count > 0)
@@ -94,7 +92,7 @@ internal static unsafe class GatherValuesAvx2
         for (int i = 0; i < count; i++)
         {
             byte* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[i + Ahead] * stride));
+            TFetch.Fetch(values + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 8 * TLoad.Bytes);
             Vector256<float> w = Vector256.Create(weights0[i]);
             x0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, TLoad.Load(v + (0 * TLoad.Bytes)), x0) : default;
             x1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, TLoad.Load(v + (8 * TLoad.Bytes)), x1) : default;
@@ -110,7 +108,7 @@ internal static unsafe class GatherValuesAvx2
         for (int i = 0; i < count; i++)
         {
             byte* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[i + Ahead] * stride));
+            TFetch.Fetch(values + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 8 * TLoad.Bytes);
             Vector256<float> w = Vector256.Create(weights1[i]);
             y0 = TBlocks.Count > 0 ? Fma.MultiplyAdd(w, TLoad.Load(v + (0 * TLoad.Bytes)), y0) : default;
             y1 = TBlocks.Count > 1 ? Fma.MultiplyAdd(w, TLoad.Load(v + (8 * TLoad.Bytes)), y1) : default;

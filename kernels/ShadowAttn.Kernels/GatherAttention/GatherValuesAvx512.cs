@@ -6,22 +6,21 @@ namespace ShadowAttn.Kernels;
 
 /// <summary>
 /// Σ w_i v_i of the listed keys of a pair over a block of <c>TBlocks</c> x 16 channels, at most 10: two rows hold 20 accumulators in registers over
-/// all three lists, a shared value row is loaded once for both. 16-bit values are widened in registers (<see cref="IKvLoad"/>). The
-/// first line of the row <see cref="Ahead"/> places later is fetched. Lists are padded as <see cref="GatherState"/> says, at least Ahead entries.
+/// all three lists, a shared value row is loaded once for both. 16-bit values are widened in registers (<see cref="IKvLoad"/>). Rows are
+/// fetched ahead (<see cref="IRowFetch"/>).
 /// </summary>
 internal static unsafe class GatherValuesAvx512
 {
-    private const int Ahead = 8;
-
     /// <summary>
     /// sums0 and sums1 [TBlocks·16] += Σ weights·values over the next <paramref name="counts"/> entries: of <c>Both</c> for each row, then of
     /// <c>First</c> for row 0 and <c>Second</c> for row 1.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TBlocks, TLoad>(
+    public static void Run<TBlocks, TLoad, TFetch>(
         GatherState* s, byte* values, nint stride, SplitCounts* counts, float* sums0, float* sums1, int rest)
         where TBlocks : struct, IBlockCount
         where TLoad : struct, IKvLoad
+        where TFetch : struct, IRowFetch
     {
         Vector512<int> part = TLoad.Mask(rest);
         Vector512<float> x0 = TBlocks.Count > 0 ? Vector512.Load(sums0) : default;
@@ -52,7 +51,7 @@ internal static unsafe class GatherValuesAvx512
         for (nint i = 0; i < count; i++)
         {
             byte* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[i + Ahead] * stride));
+            TFetch.Fetch(values + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> w0 = Vector512.Create(weights0[i]);
             Vector512<float> w1 = Vector512.Create(weights1[i]);
             Vector512<float> v0 = TLoad.Chunk(v, 0, TBlocks.PartFrom <= 0, part);
@@ -128,7 +127,7 @@ internal static unsafe class GatherValuesAvx512
         for (nint i = 0; i < count; i++)
         {
             byte* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[i + Ahead] * stride));
+            TFetch.Fetch(values + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> w = Vector512.Create(weights0[i]);
             x0 = Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 0, TBlocks.PartFrom <= 0, part), x0);
             x1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 1, TBlocks.PartFrom <= 1, part), x1) : default;
@@ -148,7 +147,7 @@ internal static unsafe class GatherValuesAvx512
         for (nint i = 0; i < count; i++)
         {
             byte* v = values + (list[i] * stride);
-            Sse.Prefetch0(values + (list[i + Ahead] * stride));
+            TFetch.Fetch(values + (list[i + TFetch.Ahead] * stride), TBlocks.Count * 16 * TLoad.Bytes);
             Vector512<float> w = Vector512.Create(weights0[i]);
             y0 = Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 0, TBlocks.PartFrom <= 0, part), y0);
             y1 = TBlocks.Count > 1 ? Avx512F.FusedMultiplyAdd(w, TLoad.Chunk(v, 1, TBlocks.PartFrom <= 1, part), y1) : default;

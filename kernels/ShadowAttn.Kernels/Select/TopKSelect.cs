@@ -52,7 +52,7 @@ public readonly unsafe struct TopKSelectKernel
 public static unsafe class TopKSelect
 {
     /// <summary>Entries behind each index list that <c>Split</c> may overwrite.</summary>
-    public const int ListSlack = 16;
+    public const int ListSlack = 24;
 
     /// <summary>All variants.</summary>
     public static KernelTable<TopKSelectKernel> Kernels { get; } = new(

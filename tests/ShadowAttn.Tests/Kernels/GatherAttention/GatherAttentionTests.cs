@@ -142,6 +142,7 @@ public unsafe class GatherAttentionTests
             new(new Random(10), 48, 20, 7, 9) { Tail = true },
             new(new Random(11), 256, 300, 90, 90),
             new(new Random(11), 256, 300, 90, 90) { Formats = (KvFormat.F16, KvFormat.Q16) },
+            new(new Random(12), 72, 40, 19, 3) { Formats = (KvFormat.BF16, KvFormat.F16) },
         })
         {
             Assert.Equal(problem.Run(set), problem.Run(set, tile: true));
@@ -279,7 +280,7 @@ public unsafe class GatherAttentionTests
             GatherAttentionKernel kernel = KernelVariants.Kernel(GatherAttention.Kernels, set);
             if (tile)
             {
-                AttendThrice(kernel, arguments, scratchFloats);
+                AttendTile(kernel, arguments, scratchFloats);
             }
             else
             {
@@ -306,23 +307,38 @@ public unsafe class GatherAttentionTests
             return [.. output0.Span, .. output1.Span];
         }
 
-        /// <summary>A tile of this pair, one of its first row alone and the pair again, the outputs of the former put aside.</summary>
-        private static void AttendThrice(GatherAttentionKernel kernel, GatherArguments arguments, nint scratchFloats)
+        /// <summary>
+        /// A tile of this pair, one of its first row alone and the pair again, so often that kernels take the rows for near ones; only the last
+        /// writes the problem's outputs.
+        /// </summary>
+        private static void AttendTile(GatherAttentionKernel kernel, GatherArguments arguments, nint scratchFloats)
         {
+            const int Count = 6;
             int dim = arguments.Dim;
-            using var outputs = new GuardedArray<float>(3 * dim, GuardPlacement.After);
-            using var scratch = new GuardedArray<Line>((int)((scratchFloats + 15) / 16) * 2, GuardPlacement.After);
-            GatherArguments* pairs = stackalloc GatherArguments[] { arguments, arguments, arguments };
-            pairs[0].Row0.Output = outputs.Pointer;
-            pairs[0].Row1.Output = outputs.Pointer + dim;
-            pairs[0].Scratch = (float*)scratch.Pointer;
-            pairs[1].Row0.Output = outputs.Pointer + (2 * dim);
+            nint scratchLines = (scratchFloats + 15) / 16;
+            using var outputs = new GuardedArray<float>(Count * 2 * dim, GuardPlacement.After);
+            using var scratch = new GuardedArray<Line>((int)(Count * scratchLines), GuardPlacement.After);
+            GatherArguments* pairs = stackalloc GatherArguments[Count];
+            for (int p = 0; p < Count - 1; p++)
+            {
+                pairs[p] = arguments;
+                pairs[p].Row0.Output = outputs.Pointer + (p * 2 * dim);
+                pairs[p].Row1.Output = pairs[p].Row0.Output + dim;
+                pairs[p].Scratch = (float*)(scratch.Pointer + (p * scratchLines));
+            }
+
             pairs[1].Row1 = default;
             pairs[1].Counts.Second = 0;
-            pairs[1].Scratch = (float*)(scratch.Pointer + (scratch.Length / 2));
-            kernel.AttendTile(pairs, 3);
-            Assert.Equal(new Span<float>(arguments.Row0.Output, dim), outputs.Span[..dim]);
-            Assert.Equal(new Span<float>(arguments.Row1.Output, dim), outputs.Span.Slice(dim, dim));
+            pairs[Count - 1] = arguments;
+            kernel.AttendTile(pairs, Count);
+            for (int p = 0; p < Count - 1; p++)
+            {
+                if (p != 1)
+                {
+                    Assert.Equal(new Span<float>(arguments.Row0.Output, dim), outputs.Span.Slice(p * 2 * dim, dim));
+                    Assert.Equal(new Span<float>(arguments.Row1.Output, dim), outputs.Span.Slice((p * 2 * dim) + dim, dim));
+                }
+            }
         }
 
         /// <summary>The indices in order, and the entries behind them that a kernel may overwrite.</summary>
