@@ -32,12 +32,30 @@ internal static unsafe class TailLevelsAvx512
         static abstract bool All { get; }
     }
 
-    /// <summary><see cref="One"/>·exp(-step·e), rounded, of the 64 levels from <paramref name="first"/> on.</summary>
+    /// <summary>exp(-step·b) for b = 0 to 15.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<byte> Low, Vector512<byte> High) Weights(float step, int first)
+    public static Vector512<float> Fine(float step) =>
+        ExpAvx512.VectorUpTo88(Vector512.Create(-step) * Vector512.ConvertToSingle(Vector512<int>.Indices));
+
+    /// <summary>exp(-step·16a) of the first 64 levels, four times each: a = L in lane L.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Coarse(float step) =>
+        ExpAvx512.VectorUpTo88(Vector512.Create(-step) * Vector512.Create(0f, 0, 0, 0, 16, 16, 16, 16, 32, 32, 32, 32, 48, 48, 48, 48));
+
+    /// <summary>The coarse factors of the 64 levels behind those of <paramref name="coarse"/>; <paramref name="first"/> are those of the first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Behind(Vector512<float> coarse, Vector512<float> first) =>
+        coarse * (Avx512F.Shuffle4x128(first, first, 0x55) * Avx512F.Shuffle4x128(first, first, 0xFF));
+
+    /// <summary>exp(-step·<see cref="LastNear"/>); <paramref name="coarse"/> are the factors of the second 64 levels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LastWeight(Vector512<float> fine, Vector512<float> coarse) => fine.GetElement(15) * coarse.GetElement(15);
+
+    /// <summary><see cref="One"/>·exp(-step·e), rounded, of the 64 levels with these coarse factors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<byte> Low, Vector512<byte> High) Weights(Vector512<float> fine, Vector512<float> coarse)
     {
-        Vector512<float> fine = Fine(step) * Vector512.Create(One);
-        Vector512<float> coarse = Coarse(step, first);
+        coarse *= Vector512.Create(One);
         return Pack(
             Avx512F.Shuffle4x128(fine, fine, 0x00) * coarse,
             Avx512F.Shuffle4x128(fine, fine, 0x55) * coarse,
@@ -45,12 +63,11 @@ internal static unsafe class TailLevelsAvx512
             Avx512F.Shuffle4x128(fine, fine, 0xFF) * coarse);
     }
 
-    /// <summary>unit·e·exp(-step·e), rounded, of the 64 levels from <paramref name="first"/> on.</summary>
+    /// <summary>unit·e·exp(-step·e), rounded, of the 64 levels from <paramref name="first"/> on, which have these coarse factors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<byte> Low, Vector512<byte> High) Distances(float step, int first, float unit)
+    public static (Vector512<byte> Low, Vector512<byte> High) Distances(Vector512<float> fine, Vector512<float> coarse, int first, float unit)
     {
-        Vector512<float> fine = Fine(step) * Vector512.Create(unit);
-        Vector512<float> coarse = Coarse(step, first);
+        coarse *= Vector512.Create(unit);
         Vector512<float> level = Vector512.ConvertToSingle(
             Vector512.Create(0, 1, 2, 3, 16, 17, 18, 19, 32, 33, 34, 35, 48, 49, 50, 51) + Vector512.Create(first));
         return Pack(
@@ -110,14 +127,6 @@ internal static unsafe class TailLevelsAvx512
     /// <summary>The sum of entries whose low and high bytes were summed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Units(Vector512<ulong> low, Vector512<ulong> high) => (long)Vector512.Sum(low + (high << 8));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Fine(float step) =>
-        ExpAvx512.VectorUpTo88(Vector512.Create(-step) * Vector512.ConvertToSingle(Vector512<int>.Indices));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Coarse(float step, int first) => ExpAvx512.VectorUpTo88(Vector512.Create(-step) * Vector512.ConvertToSingle(
-        Vector512.Create(0, 0, 0, 0, 16, 16, 16, 16, 32, 32, 32, 32, 48, 48, 48, 48) + Vector512.Create(first)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector512<byte> Low, Vector512<byte> High) Pack(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)

@@ -61,10 +61,13 @@ internal static unsafe class TailMassAvx512
     private static bool FixedPoint<TLevels>(sbyte* scores, ulong* mask, int n, sbyte reference, float step, float* sum)
         where TLevels : struct, ILevels
     {
-        (Vector512<byte> low0, Vector512<byte> high0) = Weights(step, 0);
-        (Vector512<byte> low1, Vector512<byte> high1) = Weights(step, 64);
-        (Vector512<byte> low2, Vector512<byte> high2) = TLevels.All ? Weights(step, 128) : default;
-        (Vector512<byte> low3, Vector512<byte> high3) = TLevels.All ? Weights(step, 192) : default;
+        Vector512<float> fine = Fine(step), coarse0 = Coarse(step), coarse1 = Behind(coarse0, coarse0);
+        (Vector512<byte> low0, Vector512<byte> high0) = Weights(fine, coarse0);
+        (Vector512<byte> low1, Vector512<byte> high1) = Weights(fine, coarse1);
+        Vector512<float> coarse2 = TLevels.All ? Behind(coarse1, coarse0) : default;
+        (Vector512<byte> low2, Vector512<byte> high2) = TLevels.All ? Weights(fine, coarse2) : default;
+        (Vector512<byte> low3, Vector512<byte> high3) = TLevels.All ? Weights(fine, Behind(coarse2, coarse0)) : default;
+        double lastUnits = One * LastWeight(fine, coarse1);
         Vector512<sbyte> top = Vector512.Create(reference);
         long keptCount = 0;
         int lastCount = 0;
@@ -81,9 +84,8 @@ internal static unsafe class TailMassAvx512
         }
 
         double units = Units(lowSum, highSum) - (keptCount * (long)One);
-        double last = lastCount == 0 ? 0 : lastCount * (double)One * ExpScalar.One(-LastNear * step);
         *sum = (float)(units / One);
-        return units >= EnoughUnits * ((0.5 * n) + last);
+        return units >= EnoughUnits * ((0.5 * n) + (lastCount * lastUnits));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -48,14 +48,18 @@ internal static unsafe class TailMomentsAvx512
         where TLevels : struct, ILevels
     {
         float unit = One * MathF.Max(MathF.E * step, 1f / 255);
-        (Vector512<byte> massLow0, Vector512<byte> massHigh0) = Weights(step, 0);
-        (Vector512<byte> massLow1, Vector512<byte> massHigh1) = Weights(step, 64);
-        (Vector512<byte> massLow2, Vector512<byte> massHigh2) = TLevels.All ? Weights(step, 128) : default;
-        (Vector512<byte> massLow3, Vector512<byte> massHigh3) = TLevels.All ? Weights(step, 192) : default;
-        (Vector512<byte> distanceLow0, Vector512<byte> distanceHigh0) = Distances(step, 0, unit);
-        (Vector512<byte> distanceLow1, Vector512<byte> distanceHigh1) = Distances(step, 64, unit);
-        (Vector512<byte> distanceLow2, Vector512<byte> distanceHigh2) = TLevels.All ? Distances(step, 128, unit) : default;
-        (Vector512<byte> distanceLow3, Vector512<byte> distanceHigh3) = TLevels.All ? Distances(step, 192, unit) : default;
+        Vector512<float> fine = Fine(step), coarse0 = Coarse(step), coarse1 = Behind(coarse0, coarse0);
+        Vector512<float> coarse2 = TLevels.All ? Behind(coarse1, coarse0) : default;
+        Vector512<float> coarse3 = TLevels.All ? Behind(coarse2, coarse0) : default;
+        (Vector512<byte> massLow0, Vector512<byte> massHigh0) = Weights(fine, coarse0);
+        (Vector512<byte> massLow1, Vector512<byte> massHigh1) = Weights(fine, coarse1);
+        (Vector512<byte> massLow2, Vector512<byte> massHigh2) = TLevels.All ? Weights(fine, coarse2) : default;
+        (Vector512<byte> massLow3, Vector512<byte> massHigh3) = TLevels.All ? Weights(fine, coarse3) : default;
+        (Vector512<byte> distanceLow0, Vector512<byte> distanceHigh0) = Distances(fine, coarse0, 0, unit);
+        (Vector512<byte> distanceLow1, Vector512<byte> distanceHigh1) = Distances(fine, coarse1, 64, unit);
+        (Vector512<byte> distanceLow2, Vector512<byte> distanceHigh2) = TLevels.All ? Distances(fine, coarse2, 128, unit) : default;
+        (Vector512<byte> distanceLow3, Vector512<byte> distanceHigh3) = TLevels.All ? Distances(fine, coarse3, 192, unit) : default;
+        double lastWeight = LastWeight(fine, coarse1);
         Vector512<sbyte> top = Vector512.Create(reference);
         Vector512<byte> sign = Vector512.Create((byte)0x80);
         Vector512<ulong> massLow = Vector512<ulong>.Zero;
@@ -99,7 +103,7 @@ internal static unsafe class TailMomentsAvx512
         double distance = Units(distanceLow, distanceHigh);
         sums->Mass = (float)(mass / One);
         sums->Distance = (float)(distance / unit);
-        double last = lastCount == 0 ? 0 : lastCount * (double)ExpScalar.One(-LastNear * step);
+        double last = lastCount * lastWeight;
         return mass >= EnoughUnits * ((0.5 * n) + (last * One)) && distance >= EnoughUnits * ((0.5 * n) + (last * LastNear * unit));
     }
 
