@@ -78,34 +78,35 @@ internal static unsafe class TailLevelsAvx512
     }
 
     /// <summary>
-    /// The next 64 scores of <paramref name="left"/> and which of them are kept. Those behind the last one count as kept and have the reference's score,
+    /// The last scores of a row, fewer than 64, and which of them are kept. Those behind the last one count as kept and have the reference's score,
     /// so that their e is 0 as well.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<sbyte> Scores, ulong Kept) Load(sbyte* scores, ulong* mask, int left, Vector512<sbyte> top) => left >= 64
-        ? (Vector512.Load(scores), *mask)
-        : (Avx512BW.MaskLoad(scores, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)left)), top), *mask | (ulong.MaxValue << left));
+    public static (Vector512<sbyte> Scores, ulong Kept) LoadPart(sbyte* scores, ulong* mask, int left, Vector512<sbyte> top) => (
+        Avx512BW.MaskLoad(scores, Vector512.LessThan(Vector512<sbyte>.Indices, Vector512.Create((sbyte)left)), top), *mask | (ulong.MaxValue << left));
 
-    /// <summary>e of 64 keys, 0 of kept ones.</summary>
+    /// <summary>e of 64 keys, 0 of kept ones; counts them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> Below<TLevels>(Vector512<sbyte> top, Vector512<sbyte> s, ulong kept)
+    public static Vector512<byte> Below<TLevels>(Vector512<sbyte> top, Vector512<sbyte> s, ulong kept, ref TailCounts counts)
         where TLevels : struct, ILevels
     {
         Vector512<byte> sign = Vector512.Create((byte)0x80);
         Vector512<byte> e = TLevels.All
             ? Avx512BW.SubtractSaturate(top.AsByte() ^ sign, s.AsByte() ^ sign)
             : Vector512.Max(Avx512BW.SubtractSaturate(top, s), Vector512<sbyte>.Zero).AsByte();
-        return (Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) == 0
-            ? e
-            : Vector512.ConditionalSelect(LaneMasks.SetBytes512(kept), Vector512<byte>.Zero, e);
-    }
+        if ((Vector512.LessThan(s, top).ExtractMostSignificantBits() & kept) != 0)
+        {
+            e = Vector512.ConditionalSelect(LaneMasks.SetBytes512(kept), Vector512<byte>.Zero, e);
+        }
 
-    /// <summary>The number of keys at <see cref="LastNear"/>, where there are no levels behind it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int AtLast<TLevels>(Vector512<byte> e)
-        where TLevels : struct, ILevels => TLevels.All
-            ? 0
-            : BitOperations.PopCount(Vector512.Equals(e, Vector512.Create((byte)LastNear)).ExtractMostSignificantBits());
+        counts.Kept += BitOperations.PopCount(kept);
+        if (!TLevels.All)
+        {
+            counts.Last += BitOperations.PopCount(Vector512.Equals(e, Vector512.Create((byte)LastNear)).ExtractMostSignificantBits());
+        }
+
+        return e;
+    }
 
     /// <summary>The sums of 8 bytes each of a table's entries for e; the last two of its four registers only with all levels.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -137,6 +138,16 @@ internal static unsafe class TailLevelsAvx512
         return (
             Avx512BW.PackUnsignedSaturate(ab & lowByte, cd & lowByte),
             Avx512BW.PackUnsignedSaturate(Vector512.ShiftRightLogical(ab, 8), Vector512.ShiftRightLogical(cd, 8)));
+    }
+
+    /// <summary>What a loop counts.</summary>
+    public struct TailCounts
+    {
+        /// <summary>Kept keys and those behind a row's end.</summary>
+        public int Kept;
+
+        /// <summary>Keys at <see cref="LastNear"/>, where there are no levels behind it.</summary>
+        public int Last;
     }
 
     /// <summary>128 levels.</summary>

@@ -69,23 +69,27 @@ internal static unsafe class TailMassAvx512
         (Vector512<byte> low3, Vector512<byte> high3) = TLevels.All ? Weights(fine, Behind(coarse2, coarse0)) : default;
         double lastUnits = One * LastWeight(fine, coarse1);
         Vector512<sbyte> top = Vector512.Create(reference);
-        long keptCount = 0;
-        int lastCount = 0;
+        TailCounts counts = default;
         Vector512<ulong> lowSum = Vector512<ulong>.Zero;
         Vector512<ulong> highSum = Vector512<ulong>.Zero;
-        for (int i = 0; i < n; i += 64, mask++)
+        for (sbyte* end = scores + (n & ~63); scores < end; scores += 64, mask++)
         {
-            (Vector512<sbyte> s, ulong kept) = Load(scores + i, mask, n - i, top);
-            Vector512<byte> e = Below<TLevels>(top, s, kept);
-            keptCount += BitOperations.PopCount(kept);
-            lastCount += AtLast<TLevels>(e);
+            Vector512<byte> e = Below<TLevels>(top, Vector512.Load(scores), *mask, ref counts);
             lowSum += Sums<TLevels>(e, low0, low1, low2, low3);
             highSum += Sums<TLevels>(e, high0, high1, high2, high3);
         }
 
-        double units = Units(lowSum, highSum) - (keptCount * (long)One);
+        if (n % 64 != 0)
+        {
+            (Vector512<sbyte> s, ulong kept) = LoadPart(scores, mask, n % 64, top);
+            Vector512<byte> e = Below<TLevels>(top, s, kept, ref counts);
+            lowSum += Sums<TLevels>(e, low0, low1, low2, low3);
+            highSum += Sums<TLevels>(e, high0, high1, high2, high3);
+        }
+
+        double units = Units(lowSum, highSum) - (counts.Kept * (long)One);
         *sum = (float)(units / One);
-        return units >= EnoughUnits * ((0.5 * n) + (lastCount * lastUnits));
+        return units >= EnoughUnits * ((0.5 * n) + (counts.Last * lastUnits));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

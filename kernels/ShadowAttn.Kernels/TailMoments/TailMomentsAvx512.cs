@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -68,8 +67,7 @@ internal static unsafe class TailMomentsAvx512
         Vector512<ulong> distanceHigh = Vector512<ulong>.Zero;
         Vector512<ulong> shifted = Vector512<ulong>.Zero;
         long squares = 0;
-        long keptCount = 0;
-        int lastCount = 0;
+        TailCounts counts = default;
         int i = 0;
         while (i < n)
         {
@@ -78,10 +76,8 @@ internal static unsafe class TailMomentsAvx512
             Vector512<int> squares1 = Vector512<int>.Zero;
             for (; i < stop; i += 64, mask++)
             {
-                (Vector512<sbyte> s, ulong kept) = Load(scores + i, mask, n - i, top);
-                Vector512<byte> e = Below<TLevels>(top, s, kept);
-                keptCount += BitOperations.PopCount(kept);
-                lastCount += AtLast<TLevels>(e);
+                (Vector512<sbyte> s, ulong kept) = n - i >= 64 ? (Vector512.Load(scores + i), *mask) : LoadPart(scores + i, mask, n - i, top);
+                Vector512<byte> e = Below<TLevels>(top, s, kept, ref counts);
                 massLow += Sums<TLevels>(e, massLow0, massLow1, massLow2, massLow3);
                 massHigh += Sums<TLevels>(e, massHigh0, massHigh1, massHigh2, massHigh3);
                 distanceLow += Sums<TLevels>(e, distanceLow0, distanceLow1, distanceLow2, distanceLow3);
@@ -99,11 +95,11 @@ internal static unsafe class TailMomentsAvx512
         int behind = i - n;
         sums->Scores = (long)Vector512.Sum(shifted) - (128L * i) - ((long)behind * reference);
         sums->Squares = squares - ((long)behind * reference * reference);
-        double mass = Units(massLow, massHigh) - (keptCount * (long)One);
+        double mass = Units(massLow, massHigh) - (counts.Kept * (long)One);
         double distance = Units(distanceLow, distanceHigh);
         sums->Mass = (float)(mass / One);
         sums->Distance = (float)(distance / unit);
-        double last = lastCount * lastWeight;
+        double last = counts.Last * lastWeight;
         return mass >= EnoughUnits * ((0.5 * n) + (last * One)) && distance >= EnoughUnits * ((0.5 * n) + (last * LastNear * unit));
     }
 
