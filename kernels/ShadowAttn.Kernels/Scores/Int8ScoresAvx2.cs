@@ -20,6 +20,9 @@ internal readonly unsafe partial struct Int8ScoresAvx2 : IInt8ScoresTile
     private const int Rows = 2;
     private const int GroupBytes = Keys * 4;
 
+    /// <summary>The first tile of rows fetches the tile of keys that is so many places later, for steps of decode: see <see cref="Int8ScoresAvx512"/>.</summary>
+    private const int TilesAhead = 2;
+
     public static Int8ScoresKernel Kernel => Int8ScoresTiled<Int8ScoresAvx2>.Kernel;
 
     public static int KeyTile => Keys;
@@ -51,6 +54,7 @@ internal readonly unsafe partial struct Int8ScoresAvx2 : IInt8ScoresTile
         byte* scratch = stackalloc byte[(Rows * Keys * sizeof(int)) + 32];
         int* wide = (int*)(((nint)scratch + 31) & ~31);
         Fill(wide, (1 << shift) >> 1);
+        nint ahead = TilesAhead * KeyTileBytes(dim);
         for (; rows > 0; rows -= Rows, rowTile += rowTileBytes, scores += Rows * scoreStride, products += Rows * productStride)
         {
             int section = Int8ScoresWrap.SectionGroups(rowTile, keyTile, dim);
@@ -93,6 +97,8 @@ internal readonly unsafe partial struct Int8ScoresAvx2 : IInt8ScoresTile
                 for (int g = first; g < last; g++)
                 {
                     Vector256<byte> qa = Vector256.Create(q0[g]).AsByte(), qb = Vector256.Create(q1[g]).AsByte();
+                    Sse.Prefetch0(k + ahead);
+                    Sse.Prefetch0(k + ahead + 64);
                     Vector256<sbyte> keys = Vector256.Load(k);
                     Vector256<short> t0 = Avx2.MultiplyAddAdjacent(qa, keys);
                     a3 += t3;
@@ -127,6 +133,7 @@ internal readonly unsafe partial struct Int8ScoresAvx2 : IInt8ScoresTile
                 Widen(b0, b1, b2, b3, wide + Keys);
             }
 
+            ahead = 0;
             if (products is null)
             {
                 Narrow(Sum(a0, wide), Sum(a1, wide + 8), Sum(a2, wide + 16), Sum(a3, wide + 24), shift).Store(scores);

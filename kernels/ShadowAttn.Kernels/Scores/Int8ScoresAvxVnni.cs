@@ -20,6 +20,9 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
     private const int GroupBytes = Keys * 4;
     private const int HeaderBytes = Keys * sizeof(int);
 
+    /// <summary>The first tile of rows fetches the tile of keys that is so many places later, for steps of decode: see <see cref="Int8ScoresAvx512"/>.</summary>
+    private const int TilesAhead = 2;
+
     public static Int8ScoresKernel Kernel => Int8ScoresTiled<Int8ScoresAvxVnni>.Kernel;
 
     public static int KeyTile => Keys;
@@ -103,6 +106,7 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
         nint groups = (dim + 3) / 4;
         nint rowTileBytes = RowTileBytes(dim);
         Vector256<int> half = Vector256.Create((1 << shift) >> 1);
+        nint ahead = TilesAhead * KeyTileBytes(dim);
         for (; rows > 0; rows -= Rows, rowTile += rowTileBytes, scores += Rows * scoreStride, products += Rows * productStride)
         {
             uint* q0 = (uint*)rowTile;
@@ -117,6 +121,8 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
             {
                 Vector256<sbyte> k0 = Vector256.Load(k), k1 = Vector256.Load(k + 32);
                 Vector256<sbyte> k2 = Vector256.Load(k + 64), k3 = Vector256.Load(k + 96);
+                Sse.Prefetch0(k + ahead);
+                Sse.Prefetch0(k + ahead + 64);
                 Vector256<byte> q = Vector256.Create(q0[g]).AsByte();
                 a0 = AvxVnni.MultiplyWideningAndAdd(a0, q, k0);
                 a1 = AvxVnni.MultiplyWideningAndAdd(a1, q, k1);
@@ -130,6 +136,7 @@ internal readonly unsafe struct Int8ScoresAvxVnni : IInt8ScoresTile
                 k += GroupBytes;
             }
 
+            ahead = 0;
             if (products is null)
             {
                 Int8ScoresAvx2.Narrow(a0, a1, a2, a3, shift).Store(scores);
