@@ -40,6 +40,9 @@ public sealed class CommandConsole
     /// <summary>Whether progress may rewrite its line.</summary>
     public bool ErrorIsTerminal { get; }
 
+    /// <summary>Says when it is time for progress.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>Tables and colours on <see cref="Output"/>; plain text when that is no terminal.</summary>
     public IAnsiConsole Ansi { get; }
 
@@ -60,5 +63,5 @@ public sealed class CommandConsole
     }
 
     /// <summary>Starts progress reports on the error stream.</summary>
-    public ProgressReporter StartProgress() => new(Error, ErrorIsTerminal, TimeProvider.System);
+    public ProgressReporter StartProgress() => new(Error, ErrorIsTerminal, Clock);
 }

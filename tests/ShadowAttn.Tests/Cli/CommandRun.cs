@@ -4,14 +4,15 @@ using Xunit;
 
 namespace ShadowAttn.Tests.Cli;
 
-/// <summary>One command line, run in this process.</summary>
+/// <summary>One command line, run in this process; for its progress no time passes, so that a slow machine does not find lines on the error stream.</summary>
 internal sealed record CommandRun(int ExitCode, string Output, string Error)
 {
     public static CommandRun Of(params string[] arguments)
     {
         var output = new StringWriter();
         var error = new StringWriter();
-        int code = EntryPoint.Run(arguments, new CommandConsole(output, error, outputIsTerminal: false, errorIsTerminal: false));
+        var console = new CommandConsole(output, error, outputIsTerminal: false, errorIsTerminal: false) { Clock = new StoppedClock() };
+        int code = EntryPoint.Run(arguments, console);
         return new CommandRun(code, output.ToString(), error.ToString());
     }
 
@@ -28,5 +29,10 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
         {
             Assert.Contains(part, Error, StringComparison.Ordinal);
         }
+    }
+
+    private sealed class StoppedClock : TimeProvider
+    {
+        public override long GetTimestamp() => 0;
     }
 }
