@@ -42,25 +42,27 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
         }
     }
 
-    public static void Keys(GatherArguments* a, GatherState* s, SplitCounts* counts)
+    public static void Keys<TFetch>(GatherArguments* a, GatherState* s, SplitCounts* counts)
+        where TFetch : struct, IRowFetch
     {
         switch (a->Keys.Format)
         {
             case KvFormat.F32: Keys<F32LoadAvx2, NearRows>(a, s, counts); break;
-            case KvFormat.F16: Keys<F16LoadAvx2>(a, s, counts); break;
-            case KvFormat.BF16: Keys<BF16LoadAvx2>(a, s, counts); break;
-            default: Keys<Q16LoadAvx2>(a, s, counts); break;
+            case KvFormat.F16: Keys<F16LoadAvx2, TFetch>(a, s, counts); break;
+            case KvFormat.BF16: Keys<BF16LoadAvx2, TFetch>(a, s, counts); break;
+            default: Keys<Q16LoadAvx2, TFetch>(a, s, counts); break;
         }
     }
 
-    public static void Values(GatherArguments* a, GatherState* s, SplitCounts* counts)
+    public static void Values<TFetch>(GatherArguments* a, GatherState* s, SplitCounts* counts)
+        where TFetch : struct, IRowFetch
     {
         switch (a->Values.Format)
         {
             case KvFormat.F32: Values<F32LoadAvx2, NearRows>(a, s, counts); break;
-            case KvFormat.F16: Values<F16LoadAvx2>(a, s, counts); break;
-            case KvFormat.BF16: Values<BF16LoadAvx2>(a, s, counts); break;
-            default: Values<Q16LoadAvx2>(a, s, counts); break;
+            case KvFormat.F16: Values<F16LoadAvx2, TFetch>(a, s, counts); break;
+            case KvFormat.BF16: Values<BF16LoadAvx2, TFetch>(a, s, counts); break;
+            default: Values<Q16LoadAvx2, TFetch>(a, s, counts); break;
         }
     }
 
@@ -80,19 +82,6 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
         }
     }
 
-    private static void Keys<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
-        where TLoad : struct, IKvLoad256
-    {
-        if (s->Far)
-        {
-            Keys<TLoad, FarRows>(a, s, n);
-        }
-        else
-        {
-            Keys<TLoad, NearRows>(a, s, n);
-        }
-    }
-
     private static void Keys<TLoad, TFetch>(GatherArguments* a, GatherState* s, SplitCounts* n)
         where TLoad : struct, IKvLoad256
         where TFetch : struct, IRowFetch
@@ -102,19 +91,6 @@ internal readonly unsafe struct GatherAttentionAvx2 : IGatherSteps
         GatherLogitsAvx2.Pair<TLoad, TFetch>(s->Queries, keys, stride, a->Dim, s->Both, n->Both, s->Weights0, s->Weights1);
         GatherLogitsAvx2.One<TLoad, TFetch>(s->Queries, keys, stride, a->Dim, s->First, n->First, s->FirstWeights);
         GatherLogitsAvx2.One<TLoad, TFetch>(s->Queries + 16, keys, stride, a->Dim, s->Second, n->Second, s->SecondWeights);
-    }
-
-    private static void Values<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
-        where TLoad : struct, IKvLoad256
-    {
-        if (s->Far)
-        {
-            Values<TLoad, FarRows>(a, s, n);
-        }
-        else
-        {
-            Values<TLoad, NearRows>(a, s, n);
-        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -60,25 +60,27 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
         }
     }
 
-    public static void Keys(GatherArguments* a, GatherState* s, SplitCounts* counts)
+    public static void Keys<TFetch>(GatherArguments* a, GatherState* s, SplitCounts* counts)
+        where TFetch : struct, IRowFetch
     {
         switch (a->Keys.Format)
         {
             case KvFormat.F32: KeysF32(a, s, counts); break;
-            case KvFormat.F16: Keys<F16LoadAvx512>(a, s, counts); break;
-            case KvFormat.BF16: Keys<BF16LoadAvx512>(a, s, counts); break;
-            default: Keys<Q16LoadAvx512>(a, s, counts); break;
+            case KvFormat.F16: Keys<F16LoadAvx512, TFetch>(a, s, counts); break;
+            case KvFormat.BF16: Keys<BF16LoadAvx512, TFetch>(a, s, counts); break;
+            default: Keys<Q16LoadAvx512, TFetch>(a, s, counts); break;
         }
     }
 
-    public static void Values(GatherArguments* a, GatherState* s, SplitCounts* counts)
+    public static void Values<TFetch>(GatherArguments* a, GatherState* s, SplitCounts* counts)
+        where TFetch : struct, IRowFetch
     {
         switch (a->Values.Format)
         {
             case KvFormat.F32: ValuesF32(a, s, counts); break;
-            case KvFormat.F16: Values<F16LoadAvx512>(a, s, counts); break;
-            case KvFormat.BF16: Values<BF16LoadAvx512>(a, s, counts); break;
-            default: Values<Q16LoadAvx512>(a, s, counts); break;
+            case KvFormat.F16: Values<F16LoadAvx512, TFetch>(a, s, counts); break;
+            case KvFormat.BF16: Values<BF16LoadAvx512, TFetch>(a, s, counts); break;
+            default: Values<Q16LoadAvx512, TFetch>(a, s, counts); break;
         }
     }
 
@@ -204,19 +206,6 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
         }
     }
 
-    private static void Keys<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
-        where TLoad : struct, IKvLoad
-    {
-        if (s->Far)
-        {
-            Keys<TLoad, FarRows>(a, s, n);
-        }
-        else
-        {
-            Keys<TLoad, NearRows>(a, s, n);
-        }
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Keys<TLoad, TFetch>(GatherArguments* a, GatherState* s, SplitCounts* n)
         where TLoad : struct, IKvLoad
@@ -246,19 +235,6 @@ internal readonly unsafe struct GatherAttentionAvx512 : IGatherSteps
             }
 
             d += 32 * registers;
-        }
-    }
-
-    private static void Values<TLoad>(GatherArguments* a, GatherState* s, SplitCounts* n)
-        where TLoad : struct, IKvLoad
-    {
-        if (s->Far)
-        {
-            Values<TLoad, FarRows>(a, s, n);
-        }
-        else
-        {
-            Values<TLoad, NearRows>(a, s, n);
         }
     }
 

@@ -32,9 +32,6 @@ internal unsafe struct GatherState
 
     /// <summary>Blocks of keys; at least 1.</summary>
     public int Blocks;
-
-    /// <summary>Whether the rows are probably not in the second-level cache yet: see <see cref="FarRows"/>.</summary>
-    public bool Far;
     public float* Queries;
     public float* Sums0;
     public float* Sums1;
@@ -49,10 +46,9 @@ internal unsafe struct GatherState
 
     /// <summary>Lays the scratch out and pads the lists; those of a pair of one row are put together, copied where both have keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static GatherState* Begin(GatherArguments* a, bool far)
+    public static GatherState* Begin(GatherArguments* a)
     {
         GatherState* s = Of(a);
-        s->Far = far;
         SplitCounts counts = a->Counts;
         bool pair = a->Row1.Query is not null;
         s->Blocks = pair || counts.Both == 0 ? Math.Max(a->Blocks, 1) : 1;

@@ -8,8 +8,9 @@ internal unsafe interface IGatherSteps
     /// <summary>chunks = query·factor·q16's scales, 32 elements apart, in the order in which a load gives the channels of <paramref name="keys"/>, 0 behind dim.</summary>
     static abstract void Scale(float* query, int dim, float factor, KvRows* keys, float* chunks);
 
-    /// <summary>The logits of the next <paramref name="counts"/> keys of each list, without the format's factor.</summary>
-    static abstract void Keys(GatherArguments* a, GatherState* s, SplitCounts* counts);
+    /// <summary>The logits of the next <paramref name="counts"/> keys of each list, without the format's factor; <typeparamref name="TFetch"/> is for 16-bit rows.</summary>
+    static abstract void Keys<TFetch>(GatherArguments* a, GatherState* s, SplitCounts* counts)
+        where TFetch : struct, IRowFetch;
 
     /// <summary>The largest of n ≥ 1.</summary>
     static abstract float Largest(float* logits, int n);
@@ -20,8 +21,9 @@ internal unsafe interface IGatherSteps
     /// <summary>x = x·factor; may write to the end of the last register of 16.</summary>
     static abstract void Multiply(float* x, int n, float factor);
 
-    /// <summary>Adds the next <paramref name="counts"/> weighted values of each list to the sums.</summary>
-    static abstract void Values(GatherArguments* a, GatherState* s, SplitCounts* counts);
+    /// <summary>Adds the next <paramref name="counts"/> weighted values of each list to the sums; <typeparamref name="TFetch"/> is for 16-bit rows.</summary>
+    static abstract void Values<TFetch>(GatherArguments* a, GatherState* s, SplitCounts* counts)
+        where TFetch : struct, IRowFetch;
 
     /// <summary>output = sums·factor·q16's scales + tail·tailValue, in the natural order; <paramref name="tailValue"/> null for none.</summary>
     static abstract void Finish(float* sums, int dim, float factor, KvRows* values, float tail, float* tailValue, float* output);
@@ -62,14 +64,14 @@ internal static unsafe class GatherTiles<TSteps>
         int blocks = 1;
         for (int p = 0; p < count; p++)
         {
-            blocks = Math.Max(blocks, Begin(pairs + p, far: p < FarPairs));
+            blocks = Math.Max(blocks, Begin(pairs + p));
         }
 
         for (int block = 0; block < blocks; block++)
         {
             for (int p = 0; p < count; p++)
             {
-                Keys(pairs + p, block);
+                Keys(pairs + p, block, far: p < FarPairs);
             }
         }
 
@@ -82,7 +84,7 @@ internal static unsafe class GatherTiles<TSteps>
         {
             for (int p = 0; p < count; p++)
             {
-                Values(pairs + p, block);
+                Values(pairs + p, block, far: p < FarPairs);
             }
         }
 
@@ -92,9 +94,9 @@ internal static unsafe class GatherTiles<TSteps>
         }
     }
 
-    private static int Begin(GatherArguments* a, bool far)
+    private static int Begin(GatherArguments* a)
     {
-        GatherState* s = GatherState.Begin(a, far);
+        GatherState* s = GatherState.Begin(a);
         float factor = a->Keys.Format == KvFormat.F16 ? a->Scale * HalfFactor : a->Scale;
         TSteps.Scale(a->Row0.Query, a->Dim, factor, &a->Keys, s->Queries);
         TSteps.Scale(a->Row1.Query is null ? a->Row0.Query : a->Row1.Query, a->Dim, factor, &a->Keys, s->Queries + 16);
@@ -102,7 +104,7 @@ internal static unsafe class GatherTiles<TSteps>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Keys(GatherArguments* a, int block)
+    private static void Keys(GatherArguments* a, int block, bool far)
     {
         GatherState* s = GatherState.Of(a);
         SplitCounts end = End(a, s, block);
@@ -112,7 +114,15 @@ internal static unsafe class GatherTiles<TSteps>
             First = Whole(end.First, s->Counts.First, 8) - s->Done.First,
             Second = Whole(end.Second, s->Counts.Second, 8) - s->Done.Second,
         };
-        TSteps.Keys(a, s, &counts);
+        if (far)
+        {
+            TSteps.Keys<FarRows>(a, s, &counts);
+        }
+        else
+        {
+            TSteps.Keys<NearRows>(a, s, &counts);
+        }
+
         s->Advance(counts);
     }
 
@@ -152,7 +162,7 @@ internal static unsafe class GatherTiles<TSteps>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Values(GatherArguments* a, int block)
+    private static void Values(GatherArguments* a, int block, bool far)
     {
         GatherState* s = GatherState.Of(a);
         SplitCounts end = End(a, s, block);
@@ -162,7 +172,15 @@ internal static unsafe class GatherTiles<TSteps>
             First = end.First - s->Done.First,
             Second = end.Second - s->Done.Second,
         };
-        TSteps.Values(a, s, &counts);
+        if (far)
+        {
+            TSteps.Values<FarRows>(a, s, &counts);
+        }
+        else
+        {
+            TSteps.Values<NearRows>(a, s, &counts);
+        }
+
         s->Advance(counts);
     }
 
